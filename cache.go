@@ -1,0 +1,220 @@
+package cogauth
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/cogauth/cogauth/internal/secret"
+	"github.com/cogauth/cogauth/pkg/tokenstore"
+)
+
+// The cache is one file per profile, disposable at any time. Its layout:
+//
+//	"cogauth-cache-1\n"
+//	for each token: type (1 byte), issued and expires (Unix seconds, 8 bytes each, big endian),
+//	                length (4 bytes), nonce (12 bytes) and AES-256-GCM ciphertext
+//
+// The times are in the clear so that a reader can tell at once that nothing useful is there; the
+// additional data binds them, the profile, the session's ID, what it was made for and the token's
+// type, so that no part can be edited, swapped or carried over.
+const cacheMagic = "cogauth-cache-1\n"
+
+const cacheHeader = 1 + 8 + 8 + 4
+
+// maxCache bounds what is read: Cognito's tokens stay far below.
+const maxCache = 1 << 20
+
+// cache holds the sealed bytes; what is in them is no business of its.
+type cache interface {
+	read() ([]byte, error) // nil, nil if there is nothing
+	write([]byte) error    // all or nothing
+	remove() error
+}
+
+// tokens are a session's ID and access token, each possibly absent.
+type tokens struct {
+	id, access Token
+}
+
+func (t *tokens) get(typ TokenType) Token {
+	if t == nil {
+		return Token{}
+	}
+	if typ == AccessToken {
+		return t.access
+	}
+	return t.id
+}
+
+// usable reports whether sealed could hold a token of the type that is good for at least ttl,
+// judging by the clear, unauthenticated header.
+func usable(sealed []byte, typ TokenType, now time.Time, ttl time.Duration) bool {
+	found := false
+	eachSealed(sealed, func(t TokenType, issued, expires time.Time, _, _ []byte) {
+		found = found || t == typ && (Token{issued: issued, expires: expires}).goodFor(now, ttl)
+	})
+	return found
+}
+
+// seal encrypts t under the session's key.
+func (c *Client) seal(k *keyEntry, t *tokens) []byte {
+	out := []byte(cacheMagic)
+	aead := newAEAD(k)
+	for _, tok := range []Token{t.id, t.access} {
+		if tok.value.Empty() {
+			continue
+		}
+		head := []byte{byte(tok.typ)}
+		head = binary.BigEndian.AppendUint64(head, uint64(tok.issued.Unix()))
+		head = binary.BigEndian.AppendUint64(head, uint64(tok.expires.Unix()))
+		nonce := make([]byte, aead.NonceSize())
+		rand.Read(nonce)
+		body := aead.Seal(nonce, nonce, []byte(tok.value.Reveal()), c.additionalData(k, head))
+		out = append(out, head...)
+		out = binary.BigEndian.AppendUint32(out, uint32(len(body)))
+		out = append(out, body...)
+	}
+	return out
+}
+
+// open decrypts what seal wrote. Anything that does not fit is skipped: the cache is disposable.
+func (c *Client) open(k *keyEntry, sealed []byte) *tokens {
+	t := &tokens{}
+	aead := newAEAD(k)
+	eachSealed(sealed, func(typ TokenType, issued, expires time.Time, head, body []byte) {
+		if len(body) < aead.NonceSize() {
+			return
+		}
+		plain, err := aead.Open(nil, body[:aead.NonceSize()], body[aead.NonceSize():], c.additionalData(k, head))
+		if err != nil {
+			return
+		}
+		tok := Token{typ: typ, value: secret.New(string(plain)), issued: issued, expires: expires}
+		switch typ {
+		case IDToken:
+			t.id = tok
+		case AccessToken:
+			t.access = tok
+		}
+	})
+	return t
+}
+
+func eachSealed(b []byte, f func(typ TokenType, issued, expires time.Time, head, body []byte)) {
+	if len(b) < len(cacheMagic) || string(b[:len(cacheMagic)]) != cacheMagic {
+		return
+	}
+	for b = b[len(cacheMagic):]; len(b) >= cacheHeader; {
+		head, n := b[:17], int64(binary.BigEndian.Uint32(b[17:cacheHeader]))
+		b = b[cacheHeader:]
+		if n > int64(len(b)) {
+			return
+		}
+		issued := time.Unix(int64(binary.BigEndian.Uint64(head[1:])), 0)
+		expires := time.Unix(int64(binary.BigEndian.Uint64(head[9:])), 0)
+		f(TokenType(head[0]), issued, expires, head, b[:n])
+		b = b[n:]
+	}
+}
+
+// additionalData is length-prefixed, so that no two different bindings have the same bytes.
+func (c *Client) additionalData(k *keyEntry, head []byte) []byte {
+	var ad []byte
+	for _, s := range []string{cacheMagic, c.credential(), c.identity(), k.session} {
+		ad = binary.BigEndian.AppendUint32(ad, uint32(len(s)))
+		ad = append(ad, s...)
+	}
+	return append(ad, head...)
+}
+
+func newAEAD(k *keyEntry) cipher.AEAD {
+	block, err := aes.NewCipher(k.key[:])
+	if err != nil {
+		panic("cogauth: cache: " + err.Error()) // the key has 32 bytes
+	}
+	aead, err := cipher.NewGCM(block)
+	if err != nil {
+		panic("cogauth: cache: " + err.Error())
+	}
+	return aead
+}
+
+// cacheName is a file name for a credential that no file system can fold, refuse or mistake.
+func cacheName(credential string) string {
+	sum := sha256.Sum256([]byte(credential))
+	return hex.EncodeToString(sum[:16]) + ".tokens"
+}
+
+type fileCache struct{ dir, name string }
+
+func (f fileCache) path() string { return filepath.Join(f.dir, f.name) }
+
+func (f fileCache) read() ([]byte, error) {
+	b, err := os.ReadFile(f.path())
+	if errors.Is(err, fs.ErrNotExist) || len(b) > maxCache {
+		return nil, nil
+	}
+	return b, err
+}
+
+// write replaces the file: a reader sees the old one or the new one.
+func (f fileCache) write(b []byte) (err error) {
+	if err := os.MkdirAll(f.dir, 0o700); err != nil {
+		return fmt.Errorf("write token cache: %w", err)
+	}
+	tmp, err := os.CreateTemp(f.dir, f.name+".*")
+	if err != nil {
+		return fmt.Errorf("write token cache: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+			err = fmt.Errorf("write token cache: %w", err)
+		}
+	}()
+	if _, err := tmp.Write(b); err != nil {
+		return err
+	}
+	// No fsync: a cache that a power cut empties costs one refresh.
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	return os.Rename(tmp.Name(), f.path())
+}
+
+func (f fileCache) remove() error {
+	err := os.Remove(f.path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// memoryCache keeps the sealed bytes beside the session when that lives in memory anyway.
+type memoryCache struct {
+	m    *tokenstore.Memory
+	name string
+}
+
+func (c memoryCache) read() ([]byte, error) {
+	b, err := c.m.Get(context.Background(), c.name)
+	if errors.Is(err, tokenstore.ErrNotFound) {
+		return nil, nil
+	}
+	return b, err
+}
+
+func (c memoryCache) write(b []byte) error { return c.m.Put(context.Background(), c.name, b) }
+func (c memoryCache) remove() error        { return c.m.Delete(context.Background(), c.name) }

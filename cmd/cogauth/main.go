@@ -1,0 +1,97 @@
+// Command cogauth signs a person in to an Amazon Cognito user pool, or any OpenID Connect issuer,
+// and prints fresh tokens for other programs.
+//
+// Rules of this program:
+//   - Standard output carries the answer, in one write, after all else succeeded, or nothing.
+//   - All else goes to standard error: "cogauth: error: FACT", then "cogauth: hint: FIX".
+//   - Nothing below main exits, so that deferred work runs.
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+func main() { os.Exit(start(os.Args[1:])) }
+
+// start is everything that main and a test's re-executed program have in common.
+func start(args []string) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		s := <-signals
+		signal.Stop(signals) // a second one ends the program at once
+		cancel(&signalError{s})
+	}()
+	a := &app{
+		in:       os.Stdin,
+		out:      os.Stdout,
+		err:      os.Stderr,
+		getenv:   os.Getenv,
+		terminal: func() bool { return term.IsTerminal(int(os.Stderr.Fd())) },
+		asks:     func() bool { return term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())) },
+	}
+	return a.report(ctx, a.run(ctx, args))
+}
+
+// app is one run of the program.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	getenv   func(string) string
+	terminal func() bool // whether standard error reaches a person
+	asks     func() bool // whether questions can be asked and answered
+
+	flags flags
+}
+
+// run dispatches. The two commands that other programs call all day long are answered before
+// cobra's tree is built; anything unusual about them falls through to it.
+func (a *app) run(ctx context.Context, args []string) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "token":
+			if fs := a.tokenFlags(); fs.Parse(args[1:]) == nil && fs.NArg() == 0 {
+				return a.token(ctx)
+			}
+			a.flags = flags{}
+		case "version":
+			if len(args) == 1 {
+				return a.version()
+			}
+		}
+	}
+	root := a.command()
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+// signalError is why the context ended.
+type signalError struct{ signal os.Signal }
+
+func (e *signalError) Error() string { return "ended by signal: " + e.signal.String() }
+
+// status is 128 plus the signal's number, as a shell reports it.
+func (e *signalError) status() int {
+	if n, ok := e.signal.(syscall.Signal); ok {
+		return 128 + int(n)
+	}
+	return 130
+}
+
+// ended returns the signal that ended ctx, if one did.
+func ended(ctx context.Context) *signalError {
+	var s *signalError
+	if errors.As(context.Cause(ctx), &s) {
+		return s
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+// Package config reads and edits cogauth's config.toml: a list of profiles, each naming one app
+// client to sign in to.
+//
+//	default_profile = "collate"
+//
+//	[profiles.collate]
+//	user_pool_id = "eu-west-1_AbCdEfGhI"
+//	client_id    = "1h57kf5cpq17m0eml12EXAMPLE"
+//
+// A flag beats the environment, which beats the file, which beats the default; Settings.Explain
+// tells which of them a value came from. What identifies a session (the pool or issuer, the client,
+// its scopes and callback URLs) comes from the file alone. In particular the callback URLs are the
+// only source of the address cogauth listens on, so listener and redirect URI cannot drift apart.
+//
+// No error of this package quotes a value of the file, because it may be a secret in the wrong
+// place; names of keys and profiles are quoted, made safe for a terminal.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/BurntSushi/toml"
+)
+
+// Values of the key interactive: whether a command that needs a login may open a browser.
+const (
+	Never  = "never"
+	Auto   = "auto"
+	Always = "always"
+)
+
+// Reserved is the name of the profile that cogauth's demo keeps outside the file. The file cannot
+// define it.
+const Reserved = "demo"
+
+// maxSize is the largest config.toml that is read, in bytes: a guard against COGAUTH_CONFIG naming
+// a device or the wrong file.
+const maxSize = 1 << 20
+
+// File is a parsed config.toml. It is not safe for concurrent use while Put runs.
+type File struct {
+	Path           string             // where it was read from and where Put writes
+	DefaultProfile string             // "" if the file names none
+	Profiles       map[string]Profile // by name; never nil after Load
+
+	src string // the text, to find the line that an error is about
+}
+
+// Profile is one [profiles.NAME] table as written: nothing expanded, no defaults filled in. An
+// empty string and a nil slice mean that the key is not set.
+type Profile struct {
+	UserPoolID    string   // user_pool_id: an Amazon Cognito user pool; excludes Issuer
+	Issuer        string   // issuer: any OpenID provider, byte for byte as in its iss claim
+	ClientID      string   // client_id: required
+	CallbackURLs  []string // callback_urls: loopback redirect URIs as registered, tried in order
+	Scopes        []string // scopes: RFC 6749 §3.3 tokens, openid among them
+	CAFile        string   // ca_file: PEM certificates to trust besides the system's
+	UsernameClaim string   // username_claim: the ID-token claim that names the person
+	Interactive   string   // interactive: Never, Auto or Always
+}
+
+const (
+	keyDefault  = "default_profile"
+	keyProfiles = "profiles"
+
+	keyUserPoolID    = "user_pool_id"
+	keyIssuer        = "issuer"
+	keyClientID      = "client_id"
+	keyCallbackURLs  = "callback_urls"
+	keyScopes        = "scopes"
+	keyCAFile        = "ca_file"
+	keyUsernameClaim = "username_claim"
+	keyInteractive   = "interactive"
+)
+
+// topKeys and profileKeys are all there is, in the order in which they are written and explained.
+var (
+	topKeys     = []string{keyDefault, keyProfiles}
+	profileKeys = []string{
+		keyUserPoolID, keyIssuer, keyClientID, keyCallbackURLs,
+		keyScopes, keyCAFile, keyUsernameClaim, keyInteractive,
+	}
+)
+
+// field returns a pointer to what key stands for, a *string or a *[]string, or nil if there is no
+// such key. Case counts, as TOML says.
+func (p *Profile) field(key string) any {
+	switch key {
+	case keyUserPoolID:
+		return &p.UserPoolID
+	case keyIssuer:
+		return &p.Issuer
+	case keyClientID:
+		return &p.ClientID
+	case keyCallbackURLs:
+		return &p.CallbackURLs
+	case keyScopes:
+		return &p.Scopes
+	case keyCAFile:
+		return &p.CAFile
+	case keyUsernameClaim:
+		return &p.UsernameClaim
+	case keyInteractive:
+		return &p.Interactive
+	}
+	return nil
+}
+
+// Load reads the file at path. A missing file is an empty File, not an error. Every error is an
+// *Error that matches ErrInvalid: the file cannot be read, is not TOML, or holds a key or a type
+// that does not belong there. The values of a profile are checked when it is used, by Resolve, so
+// that a half-edited profile does not disable the others.
+func Load(path string) (*File, error) {
+	src, err := read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &File{Path: path, Profiles: map[string]Profile{}}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return parse(path, src)
+}
+
+// read returns the text at path, or an *Error that also matches what the system said.
+func read(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", unreadable(path, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return "", unreadable(path, err)
+	}
+	if len(data) > maxSize {
+		return "", &Error{File: path, Fact: "the configuration file is larger than 1 MiB", Fix: "check that COGAUTH_CONFIG names the right file"}
+	}
+	return string(data), nil
+}
+
+func unreadable(path string, err error) *Error {
+	cause := err
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		cause = pe.Err // the path is already in Error.File
+	}
+	return &Error{
+		File: path, Fact: fmt.Sprintf("the configuration file cannot be read: %v", cause),
+		Fix: "check the file and its permissions", err: err,
+	}
+}
+
+// parse turns the text of a config.toml into a File.
+func parse(path, src string) (*File, error) {
+	var root map[string]any
+	// A map and not a struct: the library matches struct fields whatever their case, and this is
+	// also the cheaper of the two.
+	if _, err := toml.Decode(src, &root); err != nil {
+		return nil, syntaxError(path, src, err)
+	}
+	f := &File{Path: path, Profiles: map[string]Profile{}, src: src}
+	var d decoder
+	for key, v := range root {
+		switch key {
+		case keyDefault:
+			f.DefaultProfile = d.text(v, key)
+		case keyProfiles:
+			d.profiles(f, v)
+		default:
+			d.unknownTop(key, v)
+		}
+	}
+	if err := d.first(path, src); err != nil {
+		return nil, err
+	}
+	return f, nil
+}

@@ -1,0 +1,189 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cogauth/cogauth/internal/secret"
+)
+
+// decoder takes a decoded TOML document apart and collects what does not belong in it.
+type decoder struct{ problems []problem }
+
+type problem struct {
+	path []string // of the key that is wrong
+	err  *Error
+}
+
+func (d *decoder) add(fact, fix string, path ...string) {
+	d.problems = append(d.problems, problem{path, &Error{Key: path[len(path)-1], Fact: fact, Fix: fix}})
+}
+
+// first returns the problem that comes first in the file, or nil. Go visits maps in any order, and
+// an error that changes from run to run helps nobody.
+func (d *decoder) first(file, src string) error {
+	if len(d.problems) == 0 {
+		return nil
+	}
+	stmts := scan(src)
+	var best *Error
+	for _, p := range d.problems {
+		p.err.File, p.err.Line = file, locate(stmts, p.path...)
+		if best == nil || p.err.Line < best.Line || p.err.Line == best.Line && p.err.Fact < best.Fact {
+			best = p.err
+		}
+	}
+	return best
+}
+
+func (d *decoder) profiles(f *File, v any) {
+	tables, ok := v.(map[string]any)
+	if !ok {
+		d.add("profiles must be tables, but it is "+kind(v), "write each profile as a table [profiles.NAME]", keyProfiles)
+		return
+	}
+	for name, v := range tables {
+		if secretKey(name) {
+			d.secret(keyProfiles, name)
+			continue
+		}
+		if err := checkName(name); err != nil {
+			d.add(err.Fact, err.Fix, keyProfiles, name)
+			continue
+		}
+		table, ok := v.(map[string]any)
+		switch {
+		case ok:
+			f.Profiles[name] = d.profile(name, table)
+		case (&Profile{}).field(name) != nil:
+			d.add(quote(name)+" stands directly in [profiles]", "put it under a table [profiles.NAME]", keyProfiles, name)
+		default:
+			d.add(fmt.Sprintf("profile %s must be a table, but it is %s", quote(name), kind(v)),
+				"write it as a table [profiles."+bareOrQuoted(name)+"]", keyProfiles, name)
+		}
+	}
+}
+
+func (d *decoder) profile(name string, table map[string]any) Profile {
+	var p Profile
+	for key, v := range table {
+		switch field := p.field(key).(type) {
+		case *string:
+			*field = d.text(v, keyProfiles, name, key)
+		case *[]string:
+			*field = d.list(v, keyProfiles, name, key)
+		default:
+			d.unknown(key, name)
+		}
+	}
+	return p
+}
+
+func (d *decoder) text(v any, path ...string) string {
+	s, ok := v.(string)
+	if !ok {
+		d.add(fmt.Sprintf("%s must be a string, but it is %s", where(path), kind(v)), "write it in double quotes", path...)
+	}
+	return s
+}
+
+func (d *decoder) list(v any, path ...string) []string {
+	items, ok := v.([]any)
+	if !ok {
+		if _, tables := v.([]map[string]any); !tables {
+			d.add(fmt.Sprintf("%s must be a list of strings, but it is %s", where(path), kind(v)),
+				fmt.Sprintf(`write it as %s = ["…"]`, path[len(path)-1]), path...)
+			return nil
+		}
+		items = []any{map[string]any{}} // refused below, with the same words as any other element
+	}
+	list := make([]string, 0, len(items))
+	for i, item := range items {
+		s, ok := item.(string)
+		if !ok {
+			d.add(fmt.Sprintf("%s must be a list of strings, but element %d is %s", where(path), i+1, kind(item)),
+				"write each element in double quotes", path...)
+			return nil
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+func (d *decoder) unknown(key, profile string) {
+	if secretKey(key) {
+		d.secret(keyProfiles, profile, key)
+		return
+	}
+	fact := fmt.Sprintf("unknown key %s in profile %s", quote(key), quote(profile))
+	d.add(fact, suggest(key, profileKeys), keyProfiles, profile, key)
+}
+
+func (d *decoder) unknownTop(key string, v any) {
+	table, isTable := v.(map[string]any)
+	switch {
+	case secretKey(key):
+		d.secret(key)
+	case (&Profile{}).field(key) != nil:
+		d.add(quote(key)+" stands outside any profile", "put it under a table [profiles.NAME]", key)
+	case isTable && nearest(key, topKeys) == "" && looksLikeProfile(table):
+		d.add("unknown table "+quote(key), "did you mean [profiles."+bareOrQuoted(secret.Clean(key))+"]?", key)
+	default:
+		d.add("unknown key "+quote(key), suggest(key, topKeys), key)
+	}
+}
+
+func looksLikeProfile(table map[string]any) bool {
+	for key := range table {
+		if (&Profile{}).field(key) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (d *decoder) secret(path ...string) {
+	d.add("client_secret does not belong in a file, and client secrets are not supported yet",
+		"delete the line, replace the secret at the provider, and use an app client without a secret", path...)
+}
+
+// secretKey reports whether a key names a client secret in any spelling: client_secret,
+// ClientSecret, client-secret.
+func secretKey(key string) bool { return squash(key) == "clientsecret" }
+
+// squash takes case, hyphens and underscores away.
+func squash(key string) string {
+	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(key))
+}
+
+// where says in words where a key stands.
+func where(path []string) string {
+	if len(path) == 3 {
+		return path[2] + " in profile " + quote(path[1])
+	}
+	return path[len(path)-1]
+}
+
+// kind names a TOML type with its article. Values themselves are never shown.
+func kind(v any) string {
+	switch v.(type) {
+	case string:
+		return "a string"
+	case int64:
+		return "an integer"
+	case float64:
+		return "a float"
+	case bool:
+		return "a boolean"
+	case time.Time:
+		return "a date or time"
+	case []any:
+		return "a list"
+	case []map[string]any:
+		return "a list of tables"
+	case map[string]any:
+		return "a table"
+	}
+	return "something else"
+}

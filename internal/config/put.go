@@ -1,0 +1,249 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Put adds the profile name to the file on disk, or replaces it there. The profile becomes the
+// default one if makeDefault says so or if it is the first. The rest of the file stays as the
+// person wrote it, comments and order included: in a table [profiles.NAME] only values that change
+// are replaced.
+//
+// Put reads the file again before it changes it, and f holds the new content afterwards. The new
+// text is parsed and compared before it is written; where Put cannot edit it (a profile written as
+// an inline table or in dotted keys), it writes nothing and the error asks to edit by hand. The
+// file is replaced as a whole or not at all: a new one has mode 0600, in a folder of mode 0700; an
+// existing one keeps its mode, and a symbolic link stays one. Of two Puts in two processes at the
+// same moment one may be lost. An error about the input or the content is an *Error.
+func (f *File) Put(name string, p Profile, makeDefault bool) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	src, err := read(f.Path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	old, err := parse(f.Path, src)
+	if err != nil {
+		return err
+	}
+	want := File{Profiles: maps.Clone(old.Profiles), DefaultProfile: old.DefaultProfile}
+	want.Profiles[name] = p
+	if makeDefault || len(old.Profiles) == 0 {
+		want.DefaultProfile = name
+	}
+	text := edit(src, name, old, &want)
+	got, err := parse(f.Path, text)
+	if err != nil || inlineProfiles(src) || got.DefaultProfile != want.DefaultProfile || !reflect.DeepEqual(got.Profiles, want.Profiles) {
+		return &Error{
+			File: f.Path, Line: locate(scan(src), keyProfiles, name),
+			Fact: "the way the file is written, profile " + quote(name) + " cannot be changed without touching the rest",
+			Fix:  "edit the file by hand; a profile is best written as a table [profiles." + bareOrQuoted(name) + "]",
+		}
+	}
+	if text != src {
+		if err := replaceFile(f.Path, text); err != nil {
+			return err
+		}
+	}
+	*f = *got
+	return nil
+}
+
+// inlineProfiles reports whether src says profiles = {…}. TOML forbids to add a table to that; the
+// library allows it.
+func inlineProfiles(src string) bool {
+	return slices.ContainsFunc(scan(src), func(st statement) bool {
+		return !st.header && slices.Equal(st.path, []string{keyProfiles})
+	})
+}
+
+// change replaces src[start:end] by text.
+type change struct {
+	start, end int
+	text       string
+}
+
+// edit returns src with the profile name and the default profile as in want. It does not check
+// that the result means what it should: Put does.
+func edit(src, name string, old, want *File) string {
+	newline := "\n"
+	if strings.Contains(src, "\r\n") {
+		newline = "\r\n"
+	}
+	if src != "" && src != bom && !strings.HasSuffix(src, "\n") {
+		src += newline
+	}
+	stmts := scan(src)
+	var changes []change // the default first: in a file without statements both go to the end
+	if want.DefaultProfile != old.DefaultProfile {
+		changes = append(changes, editDefault(src, stmts, want.DefaultProfile))
+	}
+	changes = append(changes, editProfile(src, stmts, name, old.Profiles[name], want.Profiles[name])...)
+	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(a.start, b.start) })
+	var b strings.Builder
+	pos := 0
+	for _, c := range changes {
+		b.WriteString(src[pos:c.start])
+		b.WriteString(strings.ReplaceAll(c.text, "\n", newline))
+		pos = c.end
+	}
+	b.WriteString(src[pos:])
+	return b.String()
+}
+
+// editProfile returns the changes that turn the table of a profile from old into new.
+func editProfile(src string, stmts []statement, name string, old, new Profile) []change {
+	at := slices.IndexFunc(stmts, func(st statement) bool {
+		return st.header && slices.Equal(st.path, []string{keyProfiles, name})
+	})
+	if at < 0 {
+		return []change{{len(src), len(src), newTable(src, name, new)}}
+	}
+	var changes []change
+	last := stmts[at]
+	present := map[string]bool{}
+	for _, st := range stmts[at+1:] {
+		if st.header {
+			break
+		}
+		last = st
+		key := st.path[len(st.path)-1]
+		value := renderField(&new, key)
+		present[key] = true
+		switch {
+		case value == "":
+			changes = append(changes, change{st.start, st.end, ""})
+		case !reflect.DeepEqual(old.field(key), new.field(key)):
+			changes = append(changes, change{st.val0, st.val1, value})
+		}
+	}
+	var added strings.Builder
+	for _, key := range profileKeys {
+		if value := renderField(&new, key); value != "" && !present[key] {
+			added.WriteString(key + " = " + value + "\n")
+		}
+	}
+	if added.Len() > 0 {
+		changes = append(changes, change{last.end, last.end, added.String()})
+	}
+	return changes
+}
+
+// newTable renders a table to be written at the end of src.
+func newTable(src, name string, p Profile) string {
+	var b strings.Builder
+	if !endsBlank(src) {
+		b.WriteByte('\n')
+	}
+	b.WriteString("[" + keyProfiles + "." + bareOrQuoted(name) + "]\n")
+	width := 0
+	for _, key := range profileKeys {
+		if renderField(&p, key) != "" {
+			width = max(width, len(key))
+		}
+	}
+	for _, key := range profileKeys {
+		if value := renderField(&p, key); value != "" {
+			b.WriteString(key + strings.Repeat(" ", width-len(key)) + " = " + value + "\n")
+		}
+	}
+	return b.String()
+}
+
+// editDefault returns the change that makes name the default profile.
+func editDefault(src string, stmts []statement, name string) change {
+	for _, st := range stmts {
+		if st.header {
+			break
+		}
+		if slices.Equal(st.path, []string{keyDefault}) {
+			return change{st.val0, st.val1, renderString(name)}
+		}
+	}
+	pos := afterIntroduction(src)
+	if len(stmts) == 0 {
+		pos = len(src)
+	}
+	text := keyDefault + " = " + renderString(name) + "\n"
+	if pos == len(src) && endsBlank(src) || pos < len(src) && stmts[0].header {
+		text += "\n"
+	}
+	return change{pos, pos, text}
+}
+
+// endsBlank reports whether what is appended to src needs no empty line before it.
+func endsBlank(src string) bool {
+	return src == "" || src == bom || strings.HasSuffix(src, "\n\n") || strings.HasSuffix(src, "\n\r\n")
+}
+
+// afterIntroduction returns the offset after a comment that stands at the top of the file and is
+// followed by an empty line, and so does not belong to what follows; else the top.
+func afterIntroduction(src string) int {
+	top := 0
+	if strings.HasPrefix(src, bom) {
+		top = len(bom)
+	}
+	pos := top
+	for line := range strings.Lines(src[top:]) {
+		pos += len(line)
+		switch text := strings.TrimSpace(line); {
+		case text == "":
+			return pos
+		case text[0] != '#':
+			return top
+		}
+	}
+	return top
+}
+
+// renderField returns the TOML value of a key, or "" if it is not set.
+func renderField(p *Profile, key string) string {
+	switch field := p.field(key).(type) {
+	case *string:
+		if *field != "" {
+			return renderString(*field)
+		}
+	case *[]string:
+		if *field != nil {
+			return renderList(*field)
+		}
+	}
+	return ""
+}
+
+func renderList(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = renderString(s)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// renderString writes a TOML basic string. Control characters do not occur: Validate has refused
+// them.
+func renderString(s string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+}
+
+// bareOrQuoted writes a key: as it is where TOML allows that, else as a string.
+func bareOrQuoted(key string) string {
+	for i := range len(key) {
+		if c := key[i]; !isAlnum(c) && c != '_' && c != '-' {
+			return renderString(key)
+		}
+	}
+	if key == "" {
+		return `""`
+	}
+	return key
+}

@@ -1,0 +1,256 @@
+// Package provider talks to an OpenID provider: discovery, the token endpoint, revocation.
+//
+// Endpoints come from the discovery document only. Client parameters always go in the body of a
+// token request, and nothing is probed: a code is spent by the first attempt.
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/cogauth/cogauth/internal/secret"
+)
+
+// Metadata is what is used of a discovery document (OpenID Connect Discovery 1.0 §3). Members that
+// are not listed are ignored.
+type Metadata struct {
+	Issuer                string   `json:"issuer"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	JWKSURI               string   `json:"jwks_uri"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	ScopesSupported       []string `json:"scopes_supported"`
+	IssParameter          bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
+}
+
+// Provider is one issuer as one app client sees it. Safe for concurrent use.
+type Provider struct {
+	Metadata
+	ClientID string
+	HTTP     *http.Client // from NewHTTPClient or Harden
+}
+
+// Discover fetches the discovery document below base. Its issuer must be one of accepted, byte for
+// byte (OpenID Connect Discovery 1.0 §4.3).
+func Discover(ctx context.Context, hc *http.Client, clientID, base string, accepted ...string) (*Provider, error) {
+	const op = "discovery"
+	p := &Provider{ClientID: clientID, HTTP: hc}
+	// A trailing slash of the issuer is not doubled (Discovery §4.1).
+	target := strings.TrimSuffix(base, "/") + "/.well-known/openid-configuration"
+	status, err := getJSON(ctx, hc, op, target, &p.Metadata)
+	switch {
+	case err != nil && status == 0:
+		return nil, err
+	case err != nil:
+		return nil, &Error{Kind: Misconfigured, Op: op, Status: status, Fact: "the issuer " + base + " has no usable discovery document (HTTP " + fmt.Sprint(status) + ")"}
+	case !slices.Contains(accepted, p.Issuer):
+		return nil, &Error{Kind: Misconfigured, Op: op, Status: status, Fact: fmt.Sprintf("the document names the issuer %q, not %q", secret.Clean(p.Issuer), base)}
+	}
+	return p, p.check(op)
+}
+
+// check refuses a document whose endpoints cannot be used.
+func (p *Provider) check(op string) error {
+	for _, e := range []struct {
+		name, value string
+		required    bool
+	}{
+		{"authorization_endpoint", p.AuthorizationEndpoint, true},
+		{"token_endpoint", p.TokenEndpoint, true},
+		{"jwks_uri", p.JWKSURI, true},
+		{"revocation_endpoint", p.RevocationEndpoint, false},
+	} {
+		if e.value == "" && !e.required {
+			continue
+		}
+		u, err := url.Parse(e.value)
+		if err != nil || !SecureURL(u) || u.User != nil || u.Fragment != "" {
+			return &Error{Kind: Misconfigured, Op: op, Fact: "the document's " + e.name + " is not a usable https URL"}
+		}
+	}
+	// A pool without a domain names endpoints on the issuer's own host, which do not exist there.
+	if IsCognito(p.Issuer) && hostOf(p.AuthorizationEndpoint) == hostOf(p.Issuer) {
+		return &Error{Kind: Misconfigured, Op: op, Fact: "the user pool has no domain, so it has no sign-in page"}
+	}
+	return nil
+}
+
+// IsCognito reports whether issuer is a user pool under one of AWS's own host names.
+func IsCognito(issuer string) bool {
+	host := hostOf(issuer)
+	for _, prefix := range []string{"cognito-idp.", "cognito-idp-fips.", "issuer-cognito-idp."} {
+		if rest, ok := strings.CutPrefix(host, prefix); ok {
+			_, suffix, _ := strings.Cut(rest, ".")
+			return suffix == "amazonaws.com" || suffix == "amazonaws.com.cn" || suffix == "amazonaws.eu"
+		}
+	}
+	return false
+}
+
+// PoolIssuers returns the two forms of a user pool's issuer, the original one first. A pool ID is
+// the Region, "_", and a case-sensitive suffix.
+func PoolIssuers(poolID string) []string {
+	region, _, _ := strings.Cut(poolID, "_")
+	suffix := "amazonaws.com"
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		suffix = "amazonaws.com.cn"
+	case strings.HasPrefix(region, "eusc-"):
+		suffix = "amazonaws.eu"
+	}
+	return []string{
+		"https://cognito-idp." + region + "." + suffix + "/" + poolID,
+		"https://issuer-cognito-idp." + region + "." + suffix + "/" + poolID,
+	}
+}
+
+func hostOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return strings.ToLower(u.Hostname())
+}
+
+// OffersOfflineAccess reports whether a refresh token must be asked for with a scope. Cognito gives
+// one unasked, and refuses the scope.
+func (p *Provider) OffersOfflineAccess() bool {
+	return !IsCognito(p.Issuer) && slices.Contains(p.ScopesSupported, "offline_access")
+}
+
+// Tokens is a token response (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3), not yet verified.
+type Tokens struct {
+	ID, Access, Refresh secret.Secret // empty if absent
+	AccessExpiry        time.Time     // from expires_in; zero if absent
+}
+
+func (p *Provider) config(redirectURI string) *oauth2.Config {
+	return &oauth2.Config{
+		ClientID:    p.ClientID,
+		RedirectURL: redirectURI,
+		Endpoint:    oauth2.Endpoint{AuthURL: p.AuthorizationEndpoint, TokenURL: p.TokenEndpoint, AuthStyle: oauth2.AuthStyleInParams},
+	}
+}
+
+// Exchange redeems an authorization code (RFC 6749 §4.1.3 with RFC 7636 §4.5). It is never retried.
+func (p *Provider) Exchange(ctx context.Context, code, verifier, redirectURI string) (*Tokens, error) {
+	return p.token(ctx, "exchange code", func(ctx context.Context) (*oauth2.Token, error) {
+		return p.config(redirectURI).Exchange(ctx, code, oauth2.VerifierOption(verifier))
+	})
+}
+
+// Refresh redeems a refresh token (RFC 6749 §6). Tokens.Refresh is empty unless the answer brought
+// a new one, which then replaces the old.
+func (p *Provider) Refresh(ctx context.Context, refreshToken secret.Secret) (*Tokens, error) {
+	t, err := p.token(ctx, "refresh token", func(ctx context.Context) (*oauth2.Token, error) {
+		return p.config("").TokenSource(ctx, &oauth2.Token{RefreshToken: refreshToken.Reveal()}).Token()
+	})
+	if err == nil && t.Refresh.Equal(refreshToken) {
+		t.Refresh = secret.Secret{} // x/oauth2 hands back the old one when the answer brought none
+	}
+	return t, err
+}
+
+func (p *Provider) token(ctx context.Context, op string, send func(context.Context) (*oauth2.Token, error)) (*Tokens, error) {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	tok, err := send(context.WithValue(ctx, oauth2.HTTPClient, p.HTTP))
+	if err != nil {
+		return nil, netError(ctx, op, hostOf(p.TokenEndpoint), err)
+	}
+	t := &Tokens{Access: secret.New(tok.AccessToken), Refresh: secret.New(tok.RefreshToken), AccessExpiry: tok.Expiry}
+	if id, ok := tok.Extra("id_token").(string); ok {
+		t.ID = secret.New(id)
+	}
+	return t, nil
+}
+
+// ErrNoRevocation is returned by Revoke when the provider offers no revocation endpoint.
+var ErrNoRevocation = errors.New("revoke token: the provider has no revocation endpoint")
+
+// Revoke ends the grant behind a refresh token (RFC 7009 §2.1).
+func (p *Provider) Revoke(ctx context.Context, refreshToken secret.Secret) error {
+	const op = "revoke token"
+	if p.RevocationEndpoint == "" {
+		return ErrNoRevocation
+	}
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	form := url.Values{"token": {refreshToken.Reveal()}, "client_id": {p.ClientID}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.RevocationEndpoint, strings.NewReader(form.Encode()))
+	if err != nil {
+		return &Error{Kind: Misconfigured, Op: op, Fact: "the revocation endpoint is not a URL"}
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := p.HTTP.Do(req)
+	if err != nil {
+		return netError(ctx, op, hostOf(p.RevocationEndpoint), err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	e := &Error{Kind: Refused, Op: op, Status: resp.StatusCode, Fact: statusFact(hostOf(p.RevocationEndpoint), resp.StatusCode)}
+	var body struct {
+		Code        string `json:"error"`
+		Description string `json:"error_description"`
+	}
+	if json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&body) == nil {
+		e.Code, e.Description = secret.Clean(body.Code), secret.Clean(body.Description)
+	}
+	if transient(resp.StatusCode, body.Code) {
+		e.Kind = Offline
+	}
+	return e
+}
+
+// FetchKeys fetches the provider's JSON Web Key Set, undecoded.
+func (p *Provider) FetchKeys(ctx context.Context) ([]byte, error) {
+	var raw json.RawMessage
+	_, err := getJSON(ctx, p.HTTP, "fetch keys", p.JWKSURI, &raw)
+	return raw, err
+}
+
+// getJSON decodes the JSON document at target into v and returns the HTTP status, 0 if there was
+// no answer worth speaking of.
+func getJSON(ctx context.Context, hc *http.Client, op, target string, v any) (int, error) {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	host := hostOf(target)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
+	if err != nil {
+		return 0, &Error{Kind: Misconfigured, Op: op, Fact: "not a URL: " + secret.Clean(target)}
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := hc.Do(req)
+	if err != nil {
+		return 0, netError(ctx, op, host, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		e := &Error{Kind: Refused, Op: op, Status: resp.StatusCode, Fact: statusFact(host, resp.StatusCode)}
+		if transient(resp.StatusCode, "") {
+			e.Kind = Offline
+			return 0, e
+		}
+		return resp.StatusCode, e
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
+	if err != nil {
+		return 0, netError(ctx, op, host, &url.Error{Op: "Get", Err: err})
+	}
+	if json.Unmarshal(body, v) != nil {
+		return resp.StatusCode, &Error{Kind: Refused, Op: op, Status: resp.StatusCode, Fact: host + " did not answer with JSON"}
+	}
+	return resp.StatusCode, nil
+}

@@ -1,0 +1,56 @@
+package rig
+
+import (
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// FreePort is a port that was free on both loopback addresses a moment ago.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	for range 50 {
+		v4, err := net.Listen("tcp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := v4.Addr().(*net.TCPAddr).Port
+		v6, err := net.ListenTCP("tcp6", &net.TCPAddr{IP: net.IPv6loopback, Port: port})
+		v4.Close()
+		if err == nil {
+			v6.Close()
+			return port
+		}
+		if any6, err := net.Listen("tcp6", "[::1]:0"); err != nil {
+			return port // a machine without IPv6
+		} else {
+			any6.Close()
+		}
+	}
+	t.Fatal("rig: no port is free on both loopback addresses")
+	return 0
+}
+
+// FakeProgram puts a program of that name first on the PATH of env. It does nothing but leave a
+// mark, and started reports whether it has.
+func FakeProgram(t testing.TB, env []string, name string) (with []string, started func() bool) {
+	t.Helper()
+	dir := t.TempDir()
+	mark := dir + "/started"
+	script := "#!/bin/sh\n: >'" + mark + "'\nexit 1\n"
+	if err := os.WriteFile(dir+"/"+name, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	path := os.Getenv("PATH")
+	for _, kv := range env {
+		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
+			path = v
+		}
+	}
+	return append(slices.Clone(env), "PATH="+dir+string(os.PathListSeparator)+path), func() bool {
+		_, err := os.Stat(mark)
+		return err == nil
+	}
+}

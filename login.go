@@ -1,0 +1,276 @@
+package cogauth
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cogauth/cogauth/internal/idtoken"
+	"github.com/cogauth/cogauth/internal/provider"
+	"github.com/cogauth/cogauth/internal/secret"
+	"github.com/cogauth/cogauth/pkg/loopback"
+	"github.com/cogauth/cogauth/pkg/pkce"
+)
+
+// DefaultLoginTimeout bounds a login that nobody finishes. Cognito cancels a sign-in page after 5
+// minutes; the rest is slack for starting again.
+const DefaultLoginTimeout = 10 * time.Minute
+
+// LoginOptions refine one login. nil means all defaults.
+type LoginOptions struct {
+	// Prompt is OpenID Connect's prompt, such as "login" to be asked even with a browser session.
+	Prompt string
+	// LoginHint is the user name to offer.
+	LoginHint string
+	// Timeout bounds the wait for the person. Zero means DefaultLoginTimeout.
+	Timeout time.Duration
+	// NoBrowser leaves opening the URL to whoever ShowURL tells.
+	NoBrowser bool
+	// ShowURL is given the authorization URL once the callback is listened for, before a browser
+	// opens: an opener can report success and open nothing, so the person should see the URL anyway.
+	ShowURL func(url string)
+}
+
+// Login signs the person in through a browser and stores the session, replacing and then revoking
+// the one before. Nothing of that changes until the new session is stored.
+//
+// Errors: ErrLoginIncomplete if nobody answered in time or no callback port is free; ErrRefused if
+// the server or the person declined or the answer does not verify; ErrOffline, ErrMisconfigured,
+// tokenstore's errors. A SaveError comes together with a Session: the person is signed in, Token
+// answers as long as this Client lives, but nothing is stored.
+func (c *Client) Login(ctx context.Context, opts *LoginOptions) (*Session, error) {
+	var o LoginOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultLoginTimeout
+	}
+	before, err := c.readRecord(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// Better to learn now than after the person has typed a password and a second factor.
+	if err := c.testStore(ctx); err != nil {
+		return nil, err
+	}
+	srv, err := loopback.Listen(ctx, c.cfg.CallbackURLs)
+	if errors.Is(err, loopback.ErrPortBusy) {
+		return nil, &Error{fact: err.Error(), kind: ErrLoginIncomplete, cause: err}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer srv.Close()
+	p, err := c.discover(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a := newAttempt(p, c.cfg, srv.CallbackURL(), o)
+	if o.ShowURL != nil {
+		o.ShowURL(a.url)
+	}
+	if !o.NoBrowser {
+		go c.openBrowser(ctx, a.url)
+	}
+	cb, err := c.await(ctx, srv, a, o.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	session, superseded, err := c.complete(ctx, p, a, cb, before)
+	// The browser is answered only now, when what the page says is true.
+	if respondErr := srv.Respond(context.WithoutCancel(ctx), c.page(session, err)); respondErr != nil {
+		c.cfg.Logger.Debug("the browser did not fetch the last page")
+	}
+	if superseded != nil && !superseded.refresh.Empty() {
+		if err := c.revoke(ctx, superseded.issuer, superseded.refresh); err != nil {
+			c.cfg.Logger.Warn("the previous sign-in could not be revoked: " + err.Error())
+		}
+	}
+	return session, err
+}
+
+// attempt is what one login must remember between the request and the answer. It stays in memory.
+type attempt struct {
+	verifier    pkce.Verifier
+	state       secret.Secret
+	nonce       secret.Secret
+	redirectURI string
+	url         string
+}
+
+// newAttempt builds the authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3, Core §3.1.2.1).
+func newAttempt(p *provider.Provider, cfg Config, redirectURI string, o LoginOptions) *attempt {
+	a := &attempt{verifier: pkce.New(), state: random(), nonce: random(), redirectURI: redirectURI}
+	scopes, prompt := slices.Clone(cfg.Scopes), strings.Fields(o.Prompt)
+	if p.OffersOfflineAccess() {
+		if !slices.Contains(scopes, "offline_access") {
+			scopes = append(scopes, "offline_access")
+		}
+		// "a prompt parameter value of consent MUST be used" for it (Core §11).
+		if !slices.Contains(prompt, "consent") && !slices.Contains(prompt, "none") {
+			prompt = append(prompt, "consent")
+		}
+	}
+	q := url.Values{
+		"response_type":         {"code"},
+		"client_id":             {cfg.ClientID},
+		"redirect_uri":          {redirectURI},
+		"scope":                 {strings.Join(scopes, " ")},
+		"state":                 {a.state.Reveal()},
+		"nonce":                 {a.nonce.Reveal()},
+		"code_challenge":        {a.verifier.Challenge()},
+		"code_challenge_method": {pkce.Method},
+	}
+	if len(prompt) > 0 {
+		q.Set("prompt", strings.Join(prompt, " "))
+	}
+	if o.LoginHint != "" {
+		q.Set("login_hint", o.LoginHint)
+	}
+	separator := "?"
+	if strings.Contains(p.AuthorizationEndpoint, "?") {
+		separator = "&"
+	}
+	// url.Values writes a space as "+", which some providers take for a plus.
+	a.url = p.AuthorizationEndpoint + separator + strings.ReplaceAll(q.Encode(), "+", "%20")
+	return a
+}
+
+// random is 256 bits, base64url: short, opaque, and never a URL-encoded JSON string.
+func random() secret.Secret {
+	var b [32]byte
+	rand.Read(b[:])
+	return secret.New(base64.RawURLEncoding.EncodeToString(b[:]))
+}
+
+// await waits for the callback that carries this attempt's state.
+func (c *Client) await(ctx context.Context, srv *loopback.Server, a *attempt, timeout time.Duration) (*loopback.Callback, error) {
+	waiting, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	cb, err := srv.Await(waiting, a.state.Reveal(), loopback.Observer{
+		Foreign: func() {
+			c.cfg.Logger.Warn("ignored an answer that belongs to another sign-in")
+		},
+		Unconfirmed: func(code, description string) {
+			c.cfg.Logger.Warn("still waiting; the browser brought an unconfirmed error: " + quoteError(code, description))
+		},
+	})
+	if err == nil {
+		return cb, nil
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if u, ok := errors.AsType[*loopback.UnconfirmedError](err); ok {
+		return nil, fail(ErrLoginIncomplete, "", "no answer within %v; the last thing the browser brought was the unconfirmed error %s", timeout, quoteError(u.Code, u.Description))
+	}
+	return nil, fail(ErrLoginIncomplete, "", "no answer from the browser within %v", timeout)
+}
+
+func quoteError(code, description string) string {
+	e := &Error{Code: secret.Clean(code), Description: secret.Clean(description)}
+	return strings.TrimPrefix(e.Error(), "server answered ")
+}
+
+// complete turns a callback into a stored session. superseded is the record it replaced.
+func (c *Client) complete(ctx context.Context, p *provider.Provider, a *attempt, cb *loopback.Callback, before *record) (s *Session, superseded *record, err error) {
+	// RFC 9207 §2.4: an answer that names its issuer must name ours, and must name it if the
+	// provider says that its answers do.
+	if (cb.Issuer != "" || p.IssParameter) && cb.Issuer != p.Issuer {
+		return nil, nil, fail(ErrRefused, "authorize", "the answer came from another issuer")
+	}
+	if cb.Error != "" {
+		return nil, nil, &Error{Op: "authorize", Code: secret.Clean(cb.Error), Description: secret.Clean(cb.ErrorDescription), kind: ErrRefused}
+	}
+	answer, err := p.Exchange(ctx, cb.Code, a.verifier.Reveal(), a.redirectURI)
+	if err != nil {
+		return nil, nil, translate(err)
+	}
+	if answer.ID.Empty() {
+		return nil, nil, fail(ErrRefused, "exchange code", "the answer held no ID token")
+	}
+	t, err := c.verify(ctx, p, answer, idtoken.Expect{Nonce: a.nonce.Reveal(), AccessToken: answer.Access})
+	if err != nil {
+		return nil, nil, err
+	}
+	r := &record{refresh: answer.Refresh, session: newSessionID(), issuer: p.Issuer, identity: c.identity(), signedIn: c.now()}
+	superseded, err = c.commit(ctx, p, r, t, before)
+	if err != nil && !errors.Is(err, ErrNotSaved) {
+		return nil, nil, err
+	}
+	return c.describe(r, t), superseded, err
+}
+
+// commit stores a new session: delete the old key, write the record, write the new key, write the
+// cache. Until the record is written the session before is whole.
+func (c *Client) commit(ctx context.Context, p *provider.Provider, r *record, t *tokens, before *record) (superseded *record, err error) {
+	notSaved := func(err error) (*record, error) {
+		c.mu.Lock()
+		c.unsaved = t
+		c.mu.Unlock()
+		return nil, &SaveError{err}
+	}
+	release, err := c.lock(ctx)
+	if err != nil {
+		return notSaved(err)
+	}
+	defer release()
+	ctx = context.WithoutCancel(ctx)
+	old, err := c.readRecord(ctx)
+	if err != nil {
+		return notSaved(err)
+	}
+	if old != nil && (before == nil || before.session != old.session) {
+		if !r.refresh.Empty() {
+			_ = p.Revoke(ctx, r.refresh) // ours was never stored; leaving it alive would serve nobody
+		}
+		return nil, fail(ErrLoginIncomplete, "", "another sign-in to this profile was finished first; it was kept")
+	}
+	if err := c.store.Delete(ctx, "key:"+c.credential()); err != nil {
+		return notSaved(err)
+	}
+	if err := c.store.Put(ctx, c.credential(), r.encode()); err != nil {
+		return notSaved(err)
+	}
+	key := newKeyEntry(r.session)
+	if err := c.store.Put(ctx, "key:"+c.credential(), key.encode()); err != nil {
+		return old, c.tokensLost(r, t, err)
+	}
+	if err := c.cache.write(c.seal(key, t)); err != nil {
+		return old, c.tokensLost(r, t, err)
+	}
+	return old, nil
+}
+
+// tokensLost: the record is safe, its tokens are not. With a refresh token that costs one refresh.
+func (c *Client) tokensLost(r *record, t *tokens, err error) error {
+	if !r.refresh.Empty() {
+		c.warn(&SaveError{err})
+		return nil
+	}
+	c.mu.Lock()
+	c.unsaved = t
+	c.mu.Unlock()
+	return &SaveError{err}
+}
+
+// testStore writes and removes an entry of its own.
+func (c *Client) testStore(ctx context.Context) error {
+	name := "test:" + c.credential()
+	if err := c.store.Put(ctx, name, []byte("cogauth tests whether it can store a session")); err != nil {
+		return err
+	}
+	return c.store.Delete(ctx, name)
+}
+
+func (c *Client) openBrowser(ctx context.Context, target string) {
+	if err := c.cfg.OpenURL(ctx, target); err != nil && ctx.Err() == nil {
+		c.cfg.Logger.Warn("no browser was opened: " + err.Error())
+	}
+}

@@ -1,0 +1,286 @@
+package cognitotest
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config describes a user pool. The zero value is a pool with one public app client and one user.
+type Config struct {
+	Region       string      // AWS Region; "" means the part of PoolID before "_", else "eu-west-1"
+	PoolID       string      // "" means Region + "_CogAuth01"
+	DomainPrefix string      // hosted UI prefix; "" means "cogauth-test"
+	Clients      []AppClient // nil means {DefaultClient()}
+	Users        []User      // nil means {DefaultUser()}
+
+	// Prefill makes the sign-in page show and fill in the first user's name and password.
+	Prefill bool
+	// Now is the pool's clock, which also sets the Date header; nil means time.Now. It is called
+	// from many goroutines.
+	Now func() time.Time
+	// RefreshTokenBytes is the length of refresh tokens, at least 512; zero means 1,850.
+	RefreshTokenBytes int
+	// CookieLifetime is how long a browser stays signed in; zero means 1 hour.
+	CookieLifetime time.Duration
+	// CodeLifetime is how long an authorization code can be redeemed; zero means 5 minutes.
+	CodeLifetime time.Duration
+
+	// DropErrorState leaves state out of every error sent to the client but login_required.
+	DropErrorState bool
+	// ScopeErrorPage answers invalid_scope on the pool's own error page, where the client sees nothing.
+	ScopeErrorPage bool
+	// OmitIDTokenOnRefresh leaves id_token out of the answer to a refresh.
+	OmitIDTokenOnRefresh bool
+	// OmitRefreshToken leaves refresh_token out of every answer.
+	OmitRefreshToken bool
+}
+
+// AppClient is a public app client.
+type AppClient struct {
+	ID   string // "" means DefaultClient's
+	Name string // shown on the sign-in page; "" means ID
+	// CallbackURLs are compared with redirect_uri character by character; nil means DefaultClient's.
+	CallbackURLs []string
+	LogoutURLs   []string // sign-out URLs, compared in the same way
+	Scopes       []string // what may be asked for; nil means openid, email, phone, profile
+	// AllowedFlows holds "code", "implicit" or "client_credentials"; nil means {"code"}. Only the
+	// code flow is served: a client without it gets unauthorized_client.
+	AllowedFlows []string
+
+	// RefreshTokenRotation makes every refresh return a new refresh token, which lives for what is
+	// left of the original's lifetime. The old one works for RetryGracePeriod, 0 to 60 s, after its first use.
+	RefreshTokenRotation bool
+	RetryGracePeriod     time.Duration
+
+	// AWS allows 5 minutes to 1 day for the first two and 1 hour to 10 years for the last; a pool
+	// for tests takes anything positive. Zero means 1 hour, 1 hour and 30 days.
+	IDTokenValidity, AccessTokenValidity, RefreshTokenValidity time.Duration
+
+	DisableTokenRevocation bool // the revocation endpoint answers invalid_request
+}
+
+// User is a person in the pool. Names are compared without regard to case, as in a new user pool.
+type User struct {
+	Username string // "" means DefaultUser's
+	Password string // "" means DefaultUser's
+	Sub      string // "" means a UUID made from Username
+	// Attributes are standard ("email") or custom ("custom:team") attributes. The values of
+	// email_verified and phone_number_verified are "true" or "false". Nil means none.
+	Attributes map[string]string
+	Groups     []string
+}
+
+// DefaultClient returns the app client of a zero Config.
+func DefaultClient() AppClient {
+	return AppClient{
+		ID:           "5cogauthtestclient1example",
+		Name:         "cogauth",
+		CallbackURLs: []string{"http://localhost:8585/callback", "http://localhost:8586/callback", "http://localhost:8587/callback"},
+		Scopes:       []string{"openid", "email", "phone", "profile"},
+		AllowedFlows: []string{"code"},
+
+		IDTokenValidity:      time.Hour,
+		AccessTokenValidity:  time.Hour,
+		RefreshTokenValidity: 30 * 24 * time.Hour,
+	}
+}
+
+// DefaultUser returns the user of a zero Config.
+func DefaultUser() User {
+	return User{
+		Username: "ada",
+		Password: "Analytical-Engine-1843",
+		Attributes: map[string]string{
+			"email":          "ada@example.com",
+			"email_verified": "true",
+			"name":           "Ada Lovelace",
+		},
+		Groups: []string{"engineers"},
+	}
+}
+
+const (
+	minRefreshTokenBytes     = 512
+	defaultRefreshTokenBytes = 1850
+	maxGrace                 = 60 * time.Second
+	maxCallbackURLs          = 100
+	maxCallbackURLLength     = 1024
+)
+
+// normalised returns a copy of cfg that shares nothing with it and has every default filled in,
+// or an error that names every invalid field.
+func (cfg Config) normalised() (Config, error) {
+	var errs []error
+	fail := func(format string, args ...any) { errs = append(errs, fmt.Errorf("cognitotest: "+format, args...)) }
+
+	if before, _, ok := strings.Cut(cfg.PoolID, "_"); ok && cfg.Region == "" {
+		cfg.Region = before
+	}
+	cfg.Region = or(cfg.Region, "eu-west-1")
+	cfg.PoolID = or(cfg.PoolID, cfg.Region+"_CogAuth01")
+	cfg.DomainPrefix = or(cfg.DomainPrefix, "cogauth-test")
+	cfg.RefreshTokenBytes = or(cfg.RefreshTokenBytes, defaultRefreshTokenBytes)
+	cfg.CookieLifetime = or(cfg.CookieLifetime, time.Hour)
+	cfg.CodeLifetime = or(cfg.CodeLifetime, 5*time.Minute)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+
+	if !only(cfg.Region, lower+digits+"-") {
+		fail("Region %q is not an AWS Region", cfg.Region)
+	}
+	suffix, ok := strings.CutPrefix(cfg.PoolID, cfg.Region+"_")
+	if !ok || !only(suffix, lower+upper+digits) {
+		fail("PoolID %q is not Region, an underscore, and letters or digits", cfg.PoolID)
+	}
+	if !validPrefix(cfg.DomainPrefix) {
+		fail("DomainPrefix %q is not 1 to 63 of a-z, 0-9 and inner hyphens without a name of AWS's", cfg.DomainPrefix)
+	}
+	if cfg.RefreshTokenBytes < minRefreshTokenBytes {
+		fail("RefreshTokenBytes %d is less than %d", cfg.RefreshTokenBytes, minRefreshTokenBytes)
+	}
+	if cfg.CookieLifetime < 0 || cfg.CodeLifetime < 0 {
+		fail("CookieLifetime and CodeLifetime must not be negative")
+	}
+
+	cfg.Clients = slices.Clone(cfg.Clients)
+	if cfg.Clients == nil {
+		cfg.Clients = []AppClient{DefaultClient()}
+	}
+	cfg.Users = slices.Clone(cfg.Users)
+	if cfg.Users == nil {
+		cfg.Users = []User{DefaultUser()}
+	}
+	normaliseClients(cfg.Clients, fail)
+	normaliseUsers(cfg.Users, fail)
+	return cfg, errors.Join(errs...)
+}
+
+func normaliseClients(clients []AppClient, fail func(string, ...any)) {
+	if len(clients) == 0 {
+		fail("Clients is empty")
+	}
+	d := DefaultClient()
+	seen := map[string]bool{}
+	for i := range clients {
+		c := &clients[i]
+		c.ID = or(c.ID, d.ID)
+		c.Name = or(c.Name, c.ID)
+		c.CallbackURLs = cloneOr(c.CallbackURLs, d.CallbackURLs)
+		c.LogoutURLs = slices.Clone(c.LogoutURLs)
+		c.Scopes = cloneOr(c.Scopes, d.Scopes)
+		c.AllowedFlows = cloneOr(c.AllowedFlows, d.AllowedFlows)
+		c.IDTokenValidity = or(c.IDTokenValidity, d.IDTokenValidity)
+		c.AccessTokenValidity = or(c.AccessTokenValidity, d.AccessTokenValidity)
+		c.RefreshTokenValidity = or(c.RefreshTokenValidity, d.RefreshTokenValidity)
+
+		if len(c.ID) > 128 || !only(c.ID, lower+upper+digits+"_+") {
+			fail("client ID %q is not 1 to 128 letters, digits, _ or +", c.ID)
+		}
+		if seen[c.ID] {
+			fail("client ID %q is there twice", c.ID)
+		}
+		seen[c.ID] = true
+		if len(c.CallbackURLs) > maxCallbackURLs {
+			fail("client %s: more than %d CallbackURLs", c.ID, maxCallbackURLs)
+		}
+		for _, u := range slices.Concat(c.CallbackURLs, c.LogoutURLs) {
+			if err := checkCallbackURL(u); err != nil {
+				fail("client %s: %q %w", c.ID, u, err)
+			}
+		}
+		if c.RetryGracePeriod < 0 || c.RetryGracePeriod > maxGrace {
+			fail("client %s: RetryGracePeriod %v is not 0 to %v", c.ID, c.RetryGracePeriod, maxGrace)
+		}
+		if c.IDTokenValidity < 0 || c.AccessTokenValidity < 0 || c.RefreshTokenValidity < 0 {
+			fail("client %s: token validity must not be negative", c.ID)
+		}
+	}
+}
+
+func normaliseUsers(users []User, fail func(string, ...any)) {
+	if len(users) == 0 {
+		fail("Users is empty")
+	}
+	d := DefaultUser()
+	seen := map[string]bool{}
+	for i := range users {
+		u := &users[i]
+		u.Username = or(u.Username, d.Username)
+		u.Password = or(u.Password, d.Password)
+		u.Sub = or(u.Sub, nameUUID(u.Username))
+		u.Attributes = maps.Clone(u.Attributes)
+		u.Groups = slices.Clone(u.Groups)
+		if key := strings.ToLower(u.Username); seen[key] {
+			fail("user %q is there twice", u.Username)
+		} else {
+			seen[key] = true
+		}
+	}
+}
+
+// checkCallbackURL applies the rules of CreateUserPoolClient.
+func checkCallbackURL(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || !u.IsAbs():
+		return errors.New("is not an absolute URL")
+	case len(raw) > maxCallbackURLLength:
+		return fmt.Errorf("is longer than %d characters", maxCallbackURLLength)
+	case strings.Contains(raw, "#"):
+		return errors.New("has a fragment")
+	case u.Scheme == "http" && !loopbackHost(u.Hostname()):
+		return errors.New("cannot use the HTTP protocol")
+	}
+	return nil
+}
+
+func loopbackHost(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+func validPrefix(s string) bool {
+	for _, reserved := range []string{"aws", "amazon", "cognito"} {
+		if strings.Contains(s, reserved) {
+			return false
+		}
+	}
+	return len(s) <= 63 && only(s, lower+digits+"-") && !strings.HasPrefix(s, "-") && !strings.HasSuffix(s, "-")
+}
+
+const (
+	lower  = "abcdefghijklmnopqrstuvwxyz"
+	upper  = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	digits = "0123456789"
+)
+
+// only reports whether s is not empty and holds no character outside set.
+func only(s, set string) bool { return s != "" && strings.Trim(s, set) == "" }
+
+func or[T comparable](v, fallback T) T {
+	var zero T
+	if v == zero {
+		return fallback
+	}
+	return v
+}
+
+func cloneOr(v, fallback []string) []string {
+	if v == nil {
+		v = fallback
+	}
+	return slices.Clone(v)
+}
+
+// nameUUID returns the same UUID for the same name.
+func nameUUID(name string) string {
+	sum := sha256.Sum256([]byte("cognitotest user " + strings.ToLower(name)))
+	return formatUUID([16]byte(sum[:16]))
+}

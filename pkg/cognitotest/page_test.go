@@ -1,0 +1,256 @@
+package cognitotest
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"math"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func loginURL(p *Pool, pairs ...string) string {
+	return strings.Replace(authorizeURL(p, pairs...), "/oauth2/authorize?", "/login?", 1)
+}
+
+func TestSignInRejectsAndKeepsTheName(t *testing.T) {
+	p := start(t, Config{})
+	page, err := p.UserAgent().SignIn(t.Context(), authorizeURL(p), `<ada "&>`, "wrong-password")
+	if err != ErrRefused {
+		t.Fatalf("got error %v, want %v", err, ErrRefused)
+	}
+	if page.Status != http.StatusBadRequest {
+		t.Errorf("got status %d, want 400", page.Status)
+	}
+	for _, want := range []string{
+		`role="alert">Incorrect username or password.`, `value="&lt;ada &#34;&amp;&gt;"`, `aria-invalid="true" aria-describedby="problem"`,
+		`aria-describedby="problem" autofocus>`, "<title>Error: ",
+	} {
+		if !strings.Contains(page.Body, want) {
+			t.Errorf("got no %s on the page, want it", want)
+		}
+	}
+	if strings.Contains(page.Body, "wrong-password") {
+		t.Error("got the password sent back, want it left out")
+	}
+}
+
+func TestUsernameIgnoresCaseAndPasswordDoesNot(t *testing.T) {
+	p := start(t, Config{})
+	for _, tt := range []struct {
+		username, password string
+		ok                 bool
+	}{
+		{"ADA", p.User().Password, true},
+		{" ada ", p.User().Password, true},
+		{"ada", strings.ToLower(p.User().Password), false},
+		{"ada", "", false},
+		{"bob", p.User().Password, false},
+	} {
+		if got := submit(t, p, p.UserAgent(), loginURL(p), tt.username, tt.password) != ""; got != tt.ok {
+			t.Errorf("%q: got signed in %v, want %v", tt.username, got, tt.ok)
+		}
+	}
+}
+
+func TestFormNeedsItsCSRFToken(t *testing.T) {
+	p := start(t, Config{})
+	u, other := p.UserAgent(), p.UserAgent()
+	open := func(u *UserAgent) *form {
+		page, _, err := u.hop(t.Context(), http.MethodGet, loginURL(p), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := parseForm(page.Body)
+		f.values.Set("username", p.User().Username)
+		f.values.Set("password", p.User().Password)
+		return f
+	}
+	good, foreign := open(u), open(other)
+	send := func(u *UserAgent, csrf string) (page *Page, location string) {
+		values := url.Values{"username": good.values["username"], "password": good.values["password"], "_csrf": {csrf}}
+		page, location, err := u.hop(t.Context(), http.MethodPost, loginURL(p), values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page, location
+	}
+	for name, token := range map[string]string{"none": "", "another browser's": foreign.values.Get("_csrf")} {
+		if page, location := send(u, token); location != "" || page.Status != 400 || !strings.Contains(page.Body, "This page has expired") {
+			t.Errorf("%s: got status %d, want 400 and the form again", name, page.Status)
+		}
+	}
+	if _, location := send(p.UserAgent(), good.values.Get("_csrf")); location != "" {
+		t.Error("got a browser without the cookie signed in, want it refused")
+	}
+	if _, location := send(u, good.values.Get("_csrf")); location == "" {
+		t.Error("got the right token refused, want it taken")
+	}
+}
+
+func TestCookies(t *testing.T) {
+	p := start(t, Config{})
+	u := p.UserAgent()
+	page, _, err := u.hop(t.Context(), http.MethodGet, loginURL(p), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := page.Header.Get("Set-Cookie"); !regexp.MustCompile(`^XSRF-TOKEN=[0-9a-f-]{36}; Path=/; HttpOnly; SameSite=Lax$`).MatchString(got) {
+		t.Errorf("got cookie %q, want XSRF-TOKEN, HttpOnly and Lax", got)
+	}
+	f := parseForm(page.Body)
+	f.values.Set("username", p.User().Username)
+	f.values.Set("password", p.User().Password)
+	page, _, err = u.hop(t.Context(), http.MethodPost, p.Domain()+f.action, f.values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := page.Header.Get("Set-Cookie"); !regexp.MustCompile(`^cognito=[\w-]+; Path=/; Max-Age=3600; HttpOnly; SameSite=Lax$`).MatchString(got) {
+		t.Errorf("got cookie %q, want cognito, one hour, HttpOnly and Lax", got)
+	}
+}
+
+func TestPrefill(t *testing.T) {
+	p := start(t, Config{Prefill: true})
+	_, body := get(t, p, loginURL(p))
+	f := parseForm(body)
+	if f.values.Get("username") != p.User().Username || f.values.Get("password") != p.User().Password {
+		t.Error("got the form empty, want the demo user filled in")
+	}
+	if strings.Count(body, esc(p.User().Password)) != 2 || !strings.Contains(body, "Demo user") {
+		t.Error("got no demo user shown, want one")
+	}
+	_, body = get(t, p, loginURL(p, "login_hint", "someone"))
+	if f := parseForm(body); f.values.Get("username") != "someone" || f.values.Get("password") != "" {
+		t.Error("got the demo user's password beside another name, want it left out")
+	}
+	p = start(t, Config{})
+	if _, body = get(t, p, loginURL(p)); strings.Contains(body, p.User().Password) {
+		t.Error("got the password on the page without Prefill, want it left out")
+	}
+}
+
+func TestPagesAreSafeAndAccessible(t *testing.T) {
+	p := start(t, Config{Clients: []AppClient{{Name: "<i>app</i>"}}})
+	const evil = `"><script>alert(1)</script>`
+	for name, target := range map[string]string{
+		"sign-in":       loginURL(p, "login_hint", evil, "state", evil),
+		"error":         p.Domain() + "/error?error=redirect_mismatch&client_id=" + url.QueryEscape(evil),
+		"unknown error": p.Domain() + "/error?error=" + url.QueryEscape(evil),
+		"signed out":    p.Domain() + "/signed-out",
+		"not found":     p.Domain() + "/" + url.PathEscape(evil),
+	} {
+		resp, body := get(t, p, target)
+		policy := resp.Header.Get("Content-Security-Policy")
+		_, style, _ := strings.Cut(body, "<style>")
+		style, _, _ = strings.Cut(style, "</style>")
+		sum := sha256.Sum256([]byte(style))
+		if !strings.HasPrefix(policy, "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'; form-action ") {
+			t.Errorf("%s: got policy %q, want one that names the style sheet", name, policy)
+		}
+		for header, want := range map[string]string{"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
+			if got := resp.Header.Get(header); got != want {
+				t.Errorf("%s: got %s %q, want %q", name, header, got, want)
+			}
+		}
+		for _, banned := range []string{"<script", "<i>", "style=", "src=", "http://www", "url("} {
+			if strings.Contains(body, banned) {
+				t.Errorf("%s: got %q on the page, want none", name, banned)
+			}
+		}
+		for tag, want := range map[string]int{"<h1>": 1, "<main>": 1, `<html lang="en">`: 1, "not AWS": 1, `name="viewport"`: 1} {
+			if got := strings.Count(body, tag); got != want {
+				t.Errorf("%s: got %d of %s, want %d", name, got, tag, want)
+			}
+		}
+	}
+	_, body := get(t, p, loginURL(p))
+	for _, want := range []string{`<label for="username">`, `id="username"`, `<label for="password">`, `id="password"`,
+		`autocomplete="username"`, `autocomplete="current-password"`, "required"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("got no %s on the sign-in page, want it", want)
+		}
+	}
+}
+
+// Browsers apply form-action to the redirect that follows the form.
+func TestFormMayLeadToTheCallback(t *testing.T) {
+	for redirectURI, want := range map[string]string{
+		"http://localhost:8585/callback": "http://localhost:8585",
+		"http://[::1]:8585/callback":     "http:", // the grammar has no IPv6 literals
+		"https://app.example/cb?x=y":     "https://app.example",
+		"myapp://callback":               "myapp:",
+	} {
+		p := start(t, Config{Clients: []AppClient{{CallbackURLs: []string{redirectURI}}}})
+		resp, _ := get(t, p, loginURL(p, "redirect_uri", redirectURI))
+		if got := resp.Header.Get("Content-Security-Policy"); !strings.Contains(got, "form-action 'self' "+want+";") {
+			t.Errorf("%s: got %q, want form-action %s", redirectURI, got, want)
+		}
+	}
+}
+
+// WCAG 2.2 §1.4.3 wants 4.5:1 for text, §1.4.11 3:1 for the edges of controls.
+func TestContrast(t *testing.T) {
+	light, dark, ok := strings.Cut(css, "prefers-color-scheme: dark")
+	if !ok {
+		t.Fatal("got no dark colours, want some")
+	}
+	for name, sheet := range map[string]string{"light": light, "dark": dark} {
+		colours := map[string]float64{}
+		for _, m := range regexp.MustCompile(`--([\w-]+): #([0-9a-f]{6})`).FindAllStringSubmatch(sheet, -1) {
+			colours[m[1]] = luminance(t, m[2])
+		}
+		for _, pair := range []struct {
+			front, back string
+			least       float64
+		}{
+			{"ink", "card", 4.5}, {"soft", "card", 4.5}, {"soft", "page", 4.5}, {"on-accent", "accent", 4.5},
+			{"on-accent", "accent-hover", 4.5}, {"ink", "demo", 4.5}, {"soft", "demo", 4.5}, {"bad", "bad-back", 4.5},
+			{"field", "card", 3}, {"accent", "card", 3}, {"bad", "card", 3},
+		} {
+			a, b := colours[pair.front], colours[pair.back]
+			if got := (max(a, b) + .05) / (min(a, b) + .05); got < pair.least {
+				t.Errorf("%s: got contrast %.2f of %s on %s, want %.1f", name, got, pair.front, pair.back, pair.least)
+			}
+		}
+	}
+}
+
+// luminance is WCAG's relative luminance.
+func luminance(t *testing.T, hex string) float64 {
+	t.Helper()
+	n, err := strconv.ParseUint(hex, 16, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	channel := func(shift int) float64 {
+		c := float64(n>>shift&0xff) / 255
+		if c <= .04045 {
+			return c / 12.92
+		}
+		return math.Pow((c+.055)/1.055, 2.4)
+	}
+	return .2126*channel(16) + .7152*channel(8) + .0722*channel(0)
+}
+
+func TestParseForm(t *testing.T) {
+	f := parseForm(`<p><input name=outside value=x><FORM Method='post' action="/a?b&amp;c"><input disabled name=a value=1/2>` +
+		`<input type="hidden" name='b' value="&lt;&#34;"/><input name="c"><input = ></form><input name=late>`)
+	if f == nil || f.method != "POST" || f.action != "/a?b&c" || f.values.Encode() != "a=1%2F2&b=%3C%22&c=" {
+		t.Errorf("got %+v, want a POST to /a?b&c with a, b and c", f)
+	}
+}
+
+func FuzzParseForm(f *testing.F) {
+	for _, seed := range []string{"<form>", "<form a", "<input =", `<input name="x`, "<", "<form method=post action='x'><input name=a value=b></form>"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, page string) {
+		if got := parseForm(page); got != nil && !strings.Contains(strings.ToLower(page), "<form") {
+			t.Errorf("got a form out of %q, want none", page)
+		}
+	})
+}

@@ -1,0 +1,189 @@
+package cognitotest
+
+import (
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// Pool is a user pool. Its methods are safe for concurrent use. Make one with New.
+type Pool struct {
+	cfg       Config // never changes
+	csrfKey   [32]byte
+	transport *http.Transport
+
+	mu      sync.Mutex
+	state   state
+	origins origins
+	keys    func() *keySet
+	servers []*http.Server
+	serving sync.WaitGroup
+	aws     *awsFront // nil unless StartAWS
+
+	codes     map[string]*authorizationCode
+	refresh   map[string]*refreshToken
+	access    map[string]*accessToken
+	browsers  map[string]*browserSession // by cookie value
+	requests  []Request
+	failures  map[string]*Failure
+	redeemed  int
+	secrets   []string
+	secretSet map[string]bool
+	tamper    func(header, claims map[string]any)
+	signature Signature
+}
+
+type state int
+
+const (
+	fresh state = iota
+	started
+	closed
+)
+
+// origins are where the pool is reached: scheme, host and, if it has one, port.
+type origins struct {
+	issuer, domain string
+	tls            bool
+}
+
+// New returns a pool that does not serve yet. Its error names every invalid field of cfg.
+func New(cfg Config) (*Pool, error) {
+	cfg, err := cfg.normalised()
+	if err != nil {
+		return nil, err
+	}
+	p := &Pool{
+		cfg:       cfg,
+		transport: &http.Transport{TLSHandshakeTimeout: 10 * time.Second},
+		codes:     map[string]*authorizationCode{},
+		refresh:   map[string]*refreshToken{},
+		access:    map[string]*accessToken{},
+		browsers:  map[string]*browserSession{},
+		failures:  map[string]*Failure{},
+		secretSet: map[string]bool{},
+	}
+	rand.Read(p.csrfKey[:])
+	for _, u := range cfg.Users {
+		p.noteSecret(u.Password)
+	}
+	return p, nil
+}
+
+// Start serves the pool over plain HTTP on two ports of 127.0.0.1 that the system picks. A pool
+// starts once: a second Start or StartAWS, or one after Close, is an error.
+func (p *Pool) Start() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.state != fresh {
+		return errStarted
+	}
+	issuer, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	domain, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		issuer.Close()
+		return err
+	}
+	p.state = started
+	p.keys = startKeys()
+	p.origins = origins{issuer: "http://" + issuer.Addr().String(), domain: "http://" + domain.Addr().String()}
+	p.serve(issuer, http.HandlerFunc(p.serveIssuer))
+	p.serve(domain, http.HandlerFunc(p.serveDomain))
+	return nil
+}
+
+var errStarted = errors.New("cognitotest: the pool has already been started or closed")
+
+// serve runs a server on l until Close. The caller holds p.mu.
+func (p *Pool) serve(l net.Listener, h http.Handler) {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		// A browser that goes away, or a client that does not like our certificate, is no news.
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+	}
+	p.servers = append(p.servers, srv)
+	p.serving.Go(func() { srv.Serve(l) })
+}
+
+// Close stops serving, ends every connection and waits for the servers to end. Closing twice, or a
+// pool that was never started, does nothing.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	if p.state == closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.state = closed
+	servers := p.servers
+	p.mu.Unlock()
+
+	var errs []error
+	for _, srv := range servers {
+		errs = append(errs, srv.Close())
+	}
+	p.transport.CloseIdleConnections()
+	p.serving.Wait()
+	return errors.Join(errs...)
+}
+
+// Issuer returns the issuer URL as it stands in tokens, without a slash at its end. It is only
+// "/POOLID" before Start.
+func (p *Pool) Issuer() string { return p.where().issuer + "/" + p.cfg.PoolID }
+
+// Domain returns the base URL of the hosted UI, without a slash at its end; "" before Start.
+func (p *Pool) Domain() string { return p.where().domain }
+
+func (p *Pool) where() origins {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.origins
+}
+
+// HTTPClient returns a client that trusts the pool and, after StartAWS, reaches it through its
+// proxy; loopback hosts it reaches directly. It follows redirects and keeps no cookies. Call it after Start.
+func (p *Pool) HTTPClient() *http.Client {
+	return &http.Client{Transport: p.transport, Timeout: 30 * time.Second}
+}
+
+// Client returns the first app client with every default filled in.
+func (p *Pool) Client() AppClient {
+	c := p.cfg.Clients[0]
+	c.CallbackURLs = cloneOr(c.CallbackURLs, nil)
+	c.LogoutURLs = cloneOr(c.LogoutURLs, nil)
+	c.Scopes = cloneOr(c.Scopes, nil)
+	c.AllowedFlows = cloneOr(c.AllowedFlows, nil)
+	return c
+}
+
+// User returns the first user with every default filled in. Its maps and slices must not be changed.
+func (p *Pool) User() User { return p.cfg.Users[0] }
+
+func (p *Pool) now() time.Time { return p.cfg.Now() }
+
+// client returns the app client with that ID, or nil.
+func (p *Pool) client(id string) *AppClient {
+	for i := range p.cfg.Clients {
+		if p.cfg.Clients[i].ID == id {
+			return &p.cfg.Clients[i]
+		}
+	}
+	return nil
+}
+
+// hostOf returns the Host header that belongs to an origin.
+func hostOf(origin string) string {
+	u, err := url.Parse(origin)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}

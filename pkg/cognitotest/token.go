@@ -1,0 +1,259 @@
+package cognitotest
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"maps"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// oauthError is an error response of RFC 6749 §5.2. A description of "" leaves it out, as Cognito
+// mostly does.
+func oauthError(rec *Request, code, description string) *reply {
+	rec.Error = code
+	body := map[string]string{"error": code}
+	if description != "" {
+		body["error_description"] = description
+	}
+	return jsonReply(http.StatusBadRequest, body)
+}
+
+// token answers POST /oauth2/token.
+func (p *Pool) token(r *http.Request, rec *Request) *reply {
+	if r.Method != http.MethodPost {
+		return methodNotAllowed("POST")
+	}
+	f := r.PostForm
+	p.received(f.Get("code"), f.Get("code_verifier"), f.Get("refresh_token"))
+	a := p.grant(r, rec)
+	a.set("Access-Control-Allow-Origin", "*")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	csrf := newUUID()
+	p.noteSecret(csrf)
+	a.header.Add("Set-Cookie", p.cookie(csrfCookie, csrf, 0)) // as Cognito does, for no known reason
+	return a
+}
+
+func (p *Pool) grant(r *http.Request, rec *Request) *reply {
+	f := r.PostForm
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return oauthError(rec, "invalid_request", "")
+	}
+	for _, values := range f {
+		if len(values) > 1 {
+			return oauthError(rec, "invalid_request", "")
+		}
+	}
+	switch g := f.Get("grant_type"); g {
+	case "authorization_code", "refresh_token":
+		rec.Grant = g
+	case "client_credentials":
+	case "":
+		return oauthError(rec, "invalid_request", "")
+	default:
+		return oauthError(rec, "unsupported_grant_type", "")
+	}
+	client := p.client(f.Get("client_id"))
+	switch {
+	case rec.HasAuthorizationHeader || f.Get("client_secret") != "":
+		return oauthError(rec, "invalid_client", "") // the client is public
+	case f.Get("client_id") == "":
+		return oauthError(rec, "invalid_request", "")
+	case client == nil:
+		return oauthError(rec, "invalid_client", "")
+	}
+	switch rec.Grant {
+	case "authorization_code":
+		return p.redeemCode(client, r, rec)
+	case "refresh_token":
+		return p.redeemRefresh(client, f.Get("refresh_token"), rec)
+	}
+	return oauthError(rec, "unauthorized_client", "") // client_credentials needs a secret
+}
+
+// redeemCode is RFC 6749 §4.1.3.
+func (p *Pool) redeemCode(client *AppClient, r *http.Request, rec *Request) *reply {
+	f := r.PostForm
+	if f.Get("code") == "" {
+		return oauthError(rec, "invalid_request", "")
+	}
+	now := p.now()
+	p.mu.Lock()
+	code := p.codes[f.Get("code")]
+	delete(p.codes, f.Get("code")) // whatever comes of this attempt, there is no second
+	p.mu.Unlock()
+	switch {
+	case f.Get("redirect_uri") == "":
+		return oauthError(rec, "invalid_request", "")
+	case code == nil || !now.Before(code.expires) || code.client != client:
+		return oauthError(rec, "invalid_grant", "")
+	case f.Get("redirect_uri") != code.redirectURI:
+		return oauthError(rec, "unauthorized_client", "invalid_redirect")
+	case !verifies(f.Get("code_verifier"), code.challenge):
+		return oauthError(rec, "invalid_grant", "")
+	}
+
+	s := &session{
+		client: client, user: code.user, scopes: code.scopes, nonce: code.nonce, authTime: code.authTime,
+		originJTI: newUUID(), eventID: newUUID(), expires: now.Add(client.RefreshTokenValidity),
+	}
+	answer := p.tokens(s, now, s.nonce, s.has("openid"))
+	if !p.cfg.OmitRefreshToken {
+		p.mu.Lock()
+		answer["refresh_token"] = p.newRefresh(s)
+		p.mu.Unlock()
+	}
+	return jsonReply(http.StatusOK, answer)
+}
+
+// verifies is the check of RFC 7636 §4.6 for S256.
+func verifies(verifier, challenge string) bool {
+	if len(verifier) < 43 || len(verifier) > 128 || !only(verifier, lower+upper+digits+"-._~") {
+		return false
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	got := base64.RawURLEncoding.EncodeToString(sum[:])
+	return subtle.ConstantTimeCompare([]byte(got), []byte(challenge)) == 1
+}
+
+// redeemRefresh is RFC 6749 §6, with Cognito's refresh token rotation.
+func (p *Pool) redeemRefresh(client *AppClient, token string, rec *Request) *reply {
+	if token == "" {
+		return oauthError(rec, "invalid_request", "")
+	}
+	now := p.now()
+	s, successor := p.redeem(client, token, now)
+	if s == nil {
+		return oauthError(rec, "invalid_grant", "")
+	}
+	answer := p.tokens(s, now, "", s.has("openid") && !p.cfg.OmitIDTokenOnRefresh)
+	if successor != "" {
+		answer["refresh_token"] = successor
+	}
+	return jsonReply(http.StatusOK, answer)
+}
+
+// redeem decides under one lock, so that of any number of requests with one token that rotates
+// without grace a single one succeeds. The session is nil if the token is refused; successor is "" if
+// the client keeps the token it has.
+func (p *Pool) redeem(client *AppClient, token string, now time.Time) (s *session, successor string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.refresh[token]
+	if t == nil || t.session.client != client || !t.usable(now) {
+		return nil, ""
+	}
+	p.redeemed++
+	if !client.RefreshTokenRotation {
+		return t.session, ""
+	}
+	if t.rotated.IsZero() {
+		t.rotated = now
+	}
+	successor = p.newRefresh(t.session)
+	if p.cfg.OmitRefreshToken {
+		successor = ""
+	}
+	return t.session, successor
+}
+
+// tokens makes the members that both grants return. There is no scope member: Cognito sends none.
+func (p *Pool) tokens(s *session, now time.Time, nonce string, withID bool) map[string]any {
+	access := p.newAccessToken(s, now)
+	answer := map[string]any{
+		"access_token": access,
+		"expires_in":   int(s.client.AccessTokenValidity / time.Second),
+		"token_type":   "Bearer",
+	}
+	if withID {
+		answer["id_token"] = p.newIDToken(s, now, access, nonce)
+	}
+	return answer
+}
+
+// revoke answers POST /oauth2/revoke (RFC 7009). It takes refresh tokens only, and ends the session
+// with everything that came of it.
+func (p *Pool) revoke(r *http.Request, rec *Request) *reply {
+	if r.Method != http.MethodPost {
+		return methodNotAllowed("POST")
+	}
+	a := p.revokeToken(r, rec)
+	return a.set("Access-Control-Allow-Origin", "*")
+}
+
+func (p *Pool) revokeToken(r *http.Request, rec *Request) *reply {
+	token := r.PostForm.Get("token")
+	p.received(token)
+	client := p.client(r.PostForm.Get("client_id"))
+	if token == "" {
+		return oauthError(rec, "invalid_request", "")
+	}
+	if client == nil || rec.HasAuthorizationHeader || r.PostForm.Get("client_secret") != "" {
+		a := oauthError(rec, "invalid_client", "")
+		a.status = http.StatusUnauthorized
+		return a
+	}
+	if client.DisableTokenRevocation {
+		return oauthError(rec, "invalid_request", "")
+	}
+	if strings.HasPrefix(token, "eyJ") && strings.Count(token, ".") == 2 {
+		return oauthError(rec, "unsupported_token_type", "") // a JWT: an ID or access token
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.refresh[token]
+	if t != nil && t.session.client != client {
+		// RFC 7009 §2.1: "the request is refused and the client is informed of the error".
+		return oauthError(rec, "invalid_request", "")
+	}
+	if t != nil {
+		t.session.revoked = true
+	}
+	// "invalid tokens do not cause an error response" (RFC 7009 §2.2).
+	return newReply(http.StatusOK)
+}
+
+// userInfo answers GET /oauth2/userInfo.
+func (p *Pool) userInfo(r *http.Request, rec *Request) *reply {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		return methodNotAllowed("GET, POST")
+	}
+	a := p.claimsOf(r, rec)
+	return a.set("Access-Control-Allow-Origin", "*")
+}
+
+func (p *Pool) claimsOf(r *http.Request, rec *Request) *reply {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return bearerError(rec, http.StatusBadRequest, "invalid_request", "Bad OAuth2 request at UserInfo Endpoint")
+	}
+	p.received(token)
+	now := p.now()
+	p.mu.Lock()
+	t := p.access[token]
+	valid := t != nil && !t.session.revoked && now.Before(t.expires)
+	p.mu.Unlock()
+	if !valid {
+		return bearerError(rec, http.StatusUnauthorized, "invalid_token",
+			"Access token is expired, disabled, or deleted, or the user has globally signed out.")
+	}
+	if !t.session.has("openid") {
+		return bearerError(rec, http.StatusUnauthorized, "invalid_token", "Access token does not contain openid scope")
+	}
+	claims := map[string]string{"sub": t.session.user.Sub, "username": t.session.user.Username}
+	maps.Copy(claims, t.session.attributes())
+	return jsonReply(http.StatusOK, claims)
+}
+
+// bearerError puts the error where RFC 6750 §3 wants it.
+func bearerError(rec *Request, status int, code, description string) *reply {
+	a := oauthError(rec, code, description)
+	a.status = status
+	return a.set("WWW-Authenticate", `error="`+code+`", error_description="`+description+`"`)
+}

@@ -1,0 +1,169 @@
+package cognitotest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+)
+
+// Errors of UserAgent.SignIn.
+var (
+	// ErrNoSignInPage means that the pool showed another page, such as its error page.
+	ErrNoSignInPage = errors.New("cognitotest: the pool did not show its sign-in page")
+	// ErrRefused means that the pool did not take the username and password.
+	ErrRefused = errors.New("cognitotest: the pool refused the username or password")
+	// ErrForeignPage means that an address is not the pool's: the password goes nowhere else.
+	ErrForeignPage = errors.New("cognitotest: not a page of this pool")
+)
+
+// UserAgent is a browser without a screen: it keeps cookies, follows redirects and fills in the
+// sign-in form. Unlike a browser it runs no script and loads nothing that a page refers to. It may
+// be used from several goroutines, which then share its cookies.
+type UserAgent struct {
+	pool   *Pool
+	client http.Client
+}
+
+// UserAgent returns a new browser with no cookies, which trusts the pool and reaches it as
+// HTTPClient does. Call it after Start.
+func (p *Pool) UserAgent() *UserAgent {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		panic(err) // documented to be nil
+	}
+	return &UserAgent{pool: p, client: http.Client{
+		Transport: p.transport,
+		Jar:       jar,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}}
+}
+
+// Page is the page that a UserAgent ended on.
+type Page struct {
+	URL    string // may hold an authorization code
+	Status int
+	Header http.Header
+	Body   string
+}
+
+// maxHops and maxPage are what browsers allow, or less.
+const (
+	maxHops = 10
+	maxPage = 1 << 20
+)
+
+// Authorize requests authorizeURL, follows no redirect, and returns its Location: of the client
+// with a code or an error, of the sign-in page, or of the pool's error page.
+func (u *UserAgent) Authorize(ctx context.Context, authorizeURL string) (location string, err error) {
+	page, location, err := u.hop(ctx, http.MethodGet, authorizeURL, nil)
+	if err == nil && location == "" {
+		err = fmt.Errorf("cognitotest: authorize answered %d without a redirect", page.Status)
+	}
+	return location, err
+}
+
+// SignIn opens authorizeURL, signs in, and follows the redirect to the client and on to the last
+// page, which it returns. If the browser is signed in already, or the client is sent an error, no
+// form is filled in. The client's callback is requested directly, never through a proxy.
+//
+// Its error is ErrNoSignInPage or ErrRefused, along with the page; ErrForeignPage if the password would go anywhere
+// but to the pool's own hosted UI; or what net/http says, without the URL.
+func (u *UserAgent) SignIn(ctx context.Context, authorizeURL, username, password string) (*Page, error) {
+	if !u.ours(authorizeURL) {
+		return nil, ErrForeignPage
+	}
+	page, err := u.follow(ctx, http.MethodGet, authorizeURL, nil)
+	if err != nil || !u.ours(page.URL) {
+		return page, err
+	}
+	f := parseForm(page.Body)
+	if f == nil || f.method != http.MethodPost || !f.values.Has("username") || !f.values.Has("password") {
+		return page, ErrNoSignInPage
+	}
+	action, err := resolve(page.URL, f.action)
+	if err != nil {
+		return page, err
+	}
+	if !u.ours(action) {
+		return page, ErrForeignPage
+	}
+	f.values.Set("username", username)
+	f.values.Set("password", password)
+	page, err = u.follow(ctx, http.MethodPost, action, f.values)
+	if err == nil && u.ours(page.URL) {
+		err = ErrRefused
+	}
+	return page, err
+}
+
+// ours reports whether a URL has the origin of the pool's hosted UI.
+func (u *UserAgent) ours(raw string) bool {
+	parsed, err := url.Parse(raw)
+	return err == nil && parsed.User == nil && parsed.Scheme+"://"+parsed.Host == u.pool.Domain()
+}
+
+// follow requests a URL and whatever it redirects to. The form is sent to the first address only:
+// every redirect of the pool is a 302, which browsers follow with GET.
+func (u *UserAgent) follow(ctx context.Context, method, target string, form url.Values) (*Page, error) {
+	for range maxHops {
+		page, location, err := u.hop(ctx, method, target, form)
+		if err != nil || location == "" {
+			return page, err
+		}
+		method, target, form = http.MethodGet, location, nil
+	}
+	return nil, fmt.Errorf("cognitotest: more than %d redirects", maxHops)
+}
+
+func (u *UserAgent) hop(ctx context.Context, method, target string, form url.Values) (page *Page, location string, err error) {
+	req, err := http.NewRequestWithContext(ctx, method, target, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, "", withoutURL(err)
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	resp, err := u.client.Do(req)
+	if err != nil {
+		return nil, "", withoutURL(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxPage))
+	if err != nil {
+		return nil, "", err
+	}
+	page = &Page{URL: target, Status: resp.StatusCode, Header: resp.Header, Body: string(body)}
+	if resp.StatusCode < 300 || resp.StatusCode > 399 || resp.Header.Get("Location") == "" {
+		return page, "", nil
+	}
+	location, err = resolve(target, resp.Header.Get("Location"))
+	return page, location, err
+}
+
+func resolve(base, ref string) (string, error) {
+	b, err := url.Parse(base)
+	if err != nil {
+		return "", withoutURL(err)
+	}
+	r, err := b.Parse(ref)
+	if err != nil {
+		return "", withoutURL(err)
+	}
+	return r.String(), nil
+}
+
+// withoutURL keeps codes and states out of error texts.
+func withoutURL(err error) error {
+	var withURL *url.Error
+	if errors.As(err, &withURL) {
+		return fmt.Errorf("cognitotest: %w", withURL.Err)
+	}
+	return err
+}

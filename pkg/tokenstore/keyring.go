@@ -1,0 +1,205 @@
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/zalando/go-keyring"
+)
+
+// Rules of this file, each there because of a keychain that did otherwise:
+//
+//   - Every go-keyring call runs in a goroutine with a recover, and is left behind when its time is
+//     up: go-keyring has no deadline, waits for ever on a frozen daemon, and panics when the bus
+//     dies during a prompt.
+//   - A call that was left behind writes nothing that it has not begun to write, and a later write
+//     of the same entry waits for it: an old value never lands on a newer one.
+//   - A Get goes before every Set in the same process: gnome-keyring can abort when OpenSession is
+//     a connection's first call, which is how go-keyring's Set begins.
+
+const (
+	defaultService = "cogauth"
+	defaultTimeout = 3 * time.Second
+	patience       = time.Second // before Waiting is called
+)
+
+// Keyring keeps entries in the operating system's keychain: the Secret Service on Linux and the
+// BSDs (default collection "login"), the login keychain on macOS, the Credential Manager on
+// Windows. The zero value is ready to use. Its fields must not be changed while it is in use.
+type Keyring struct {
+	// Service is what the entries are filed under; "" means "cogauth".
+	Service string
+	// Timeout bounds each call but Lock, which only ctx bounds; zero means 3 seconds. What the
+	// keychain has not answered by then is ErrBroken, or ErrLocked if it was asking the person.
+	Timeout time.Duration
+	// Prompt says whether the keychain may ask the person to unlock it. If false, a locked
+	// collection of the Secret Service is ErrLocked at once and is never asked to unlock, so no
+	// window comes up. macOS has no such question to ask beforehand: there the system decides.
+	Prompt bool
+	// Waiting, if set, is called when a call has not been answered within 1 second: once per call,
+	// from another goroutine, and possibly just after the call returned.
+	Waiting func()
+}
+
+var (
+	_ Store  = (*Keyring)(nil)
+	_ Locker = (*Keyring)(nil)
+)
+
+// writing orders the writes of each entry in this process. It is not part of Keyring because what
+// it guards, the keychain, is one for all Keyrings.
+var writing turns
+
+// Get implements Store. Errors: ErrNotFound, ErrLocked, ErrUnavailable, ErrBroken, ctx's.
+func (k *Keyring) Get(ctx context.Context, name string) ([]byte, error) {
+	value, err := k.call(ctx, func(a *attempt) (string, error) {
+		if err := a.ready(k.Prompt); err != nil {
+			return "", err
+		}
+		return keyring.Get(k.service(), name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return []byte(value), nil
+}
+
+// Put implements Store. A value that is stored already is not written again. Errors: ErrTooLarge,
+// ErrLocked, ErrUnavailable, ErrBroken, ctx's.
+func (k *Keyring) Put(ctx context.Context, name string, value []byte) error {
+	text := string(value) // the caller may reuse value while an abandoned call still runs
+	return k.write(ctx, name, func(a *attempt) error {
+		old, err := keyring.Get(k.service(), name)
+		if err == nil && old == text {
+			return nil
+		}
+		if err != nil && !errors.Is(err, keyring.ErrNotFound) {
+			return err
+		}
+		if err := a.ctx.Err(); err != nil {
+			return err
+		}
+		return keyring.Set(k.service(), name, text)
+	})
+}
+
+// Delete implements Store. Errors: ErrLocked, ErrUnavailable, ErrBroken, ctx's.
+func (k *Keyring) Delete(ctx context.Context, name string) error {
+	return k.write(ctx, name, func(*attempt) error {
+		err := keyring.Delete(k.service(), name)
+		if errors.Is(err, keyring.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+}
+
+func (k *Keyring) service() string {
+	if k.Service == "" {
+		return defaultService
+	}
+	return k.Service
+}
+
+func (k *Keyring) timeout() time.Duration {
+	if k.Timeout <= 0 {
+		return defaultTimeout
+	}
+	return k.Timeout
+}
+
+// write runs f, which changes the entry, when no other write of it is under way in this process.
+func (k *Keyring) write(ctx context.Context, name string, f func(*attempt) error) error {
+	_, err := k.call(ctx, func(a *attempt) (string, error) {
+		if err := a.ready(k.Prompt); err != nil {
+			return "", err
+		}
+		if a.asking.Load() {
+			// Ask before taking the turn: go-keyring waits for ever on a prompt whose daemon died,
+			// and would keep the turn as long.
+			_, err := keyring.Get(k.service(), name)
+			if err != nil && !errors.Is(err, keyring.ErrNotFound) {
+				return "", err
+			}
+			a.asking.Store(false)
+		}
+		done, err := writing.take(a.ctx, k.service()+"\x00"+name)
+		if err != nil {
+			return "", err
+		}
+		defer done()
+		return "", f(a)
+	})
+	return err
+}
+
+// attempt is one call to the keychain.
+type attempt struct {
+	ctx    context.Context // ends when nobody waits for the answer any more
+	asking atomic.Bool     // the person has been, or is about to be, asked to unlock the keychain
+}
+
+// ready finds out whether go-keyring can be called, without doing anything that could prompt.
+func (a *attempt) ready(prompt bool) error {
+	locked, err := locked(a.ctx)
+	switch {
+	case err != nil:
+		return err
+	case locked && !prompt:
+		return fmt.Errorf("%w: its collection is locked", ErrLocked)
+	}
+	a.asking.Store(locked)
+	return nil
+}
+
+// call runs f in a goroutine and waits for its answer until the timeout, or until ctx ends.
+func (k *Keyring) call(ctx context.Context, f func(*attempt) (string, error)) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	inner, cancel := context.WithTimeout(ctx, k.timeout())
+	defer cancel()
+	if k.Waiting != nil {
+		defer time.AfterFunc(patience, k.Waiting).Stop()
+	}
+	type answer struct {
+		value string
+		err   error
+	}
+	a := &attempt{ctx: inner}
+	answers := make(chan answer, 1)
+	go func() {
+		ans := answer{err: fmt.Errorf("%w: it went away during a call", ErrBroken)}
+		defer func() {
+			recover() // what panicked is not quoted: it may hold anything
+			answers <- ans
+		}()
+		value, err := f(a)
+		ans = answer{value, err}
+	}()
+	select {
+	case ans := <-answers:
+		if ans.err == nil {
+			return ans.value, nil
+		}
+		if inner.Err() == nil {
+			return "", classify(ans.err)
+		}
+	case <-inner.Done():
+	}
+	return "", k.late(ctx, a)
+}
+
+// late explains why a call was given up.
+func (k *Keyring) late(ctx context.Context, a *attempt) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("wait for the keychain: %w", err)
+	}
+	if a.asking.Load() {
+		return fmt.Errorf("%w: nobody unlocked it within %v", ErrLocked, k.timeout())
+	}
+	return fmt.Errorf("%w: no answer within %v", ErrBroken, k.timeout())
+}

@@ -1,0 +1,23 @@
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os/exec"
+)
+
+// locked has nothing to ask: security(1) answers it only by prompting.
+func locked(context.Context) (bool, error) { return false, nil }
+
+// classifySystem explains the failures of /usr/bin/security, which go-keyring runs.
+func classifySystem(err error) error {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.Exited() {
+		return securityStatus(exit.ExitCode())
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: this system has no program for it", ErrUnavailable)
+	}
+	return nil
+}

@@ -1,0 +1,18 @@
+package tokenstore
+
+import (
+	"context"
+	"errors"
+	"syscall"
+)
+
+// locked: the Credential Manager is open as long as the person is logged on.
+func locked(context.Context) (bool, error) { return false, nil }
+
+// classifySystem explains the failures of the Credential Manager.
+func classifySystem(err error) error {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return credentialStatus(uint32(errno))
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package cogauth
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/cogauth/cogauth/internal/secret"
+)
+
+// MinTTL is the default of TokenOptions.MinTTL.
+const MinTTL = 60 * time.Second
+
+// TokenType is which of a session's two tokens is meant.
+type TokenType byte
+
+const (
+	// IDToken says who the person is (OpenID Connect Core §2).
+	IDToken TokenType = 1
+	// AccessToken says what the person may do (RFC 6749 §1.4).
+	AccessToken TokenType = 2
+)
+
+// String returns "id" or "access".
+func (t TokenType) String() string {
+	switch t {
+	case IDToken:
+		return "id"
+	case AccessToken:
+		return "access"
+	}
+	return "unknown"
+}
+
+// Token is a token of a session. It prints as "[secret]" under every verb; Reveal gives the token.
+// The zero Token is empty.
+type Token struct {
+	typ     TokenType
+	value   secret.Secret
+	issued  time.Time
+	expires time.Time
+}
+
+// Type says which token it is.
+func (t Token) Type() TokenType { return t.typ }
+
+// Reveal returns the token itself.
+func (t Token) Reveal() string { return t.value.Reveal() }
+
+// Issued is when the token was made, by the issuer's clock if it says.
+func (t Token) Issued() time.Time { return t.issued }
+
+// Expires is the end of the token's life, its exp claim. An access token that is no JWT has what
+// expires_in said, and the zero time if nothing did.
+func (t Token) Expires() time.Time { return t.expires }
+
+// Format implements fmt.Formatter so that a token never reaches a log.
+func (Token) Format(f fmt.State, _ rune) { io.WriteString(f, "[secret]") }
+
+// goodFor reports whether t can be handed out: more than ttl of its life is left. ttl is capped at
+// half that life, or a demand longer than the life would refresh for ever.
+func (t Token) goodFor(now time.Time, ttl time.Duration) bool {
+	if life := t.expires.Sub(t.issued); ttl > life/2 {
+		ttl = life / 2
+	}
+	// Round strips the monotonic reading: it stands still while the machine sleeps.
+	return t.expires.Sub(now.Round(0)) > ttl
+}
+
+// TokenOptions refine what token is wanted. nil means all defaults.
+type TokenOptions struct {
+	// Type of the token. Zero means IDToken.
+	Type TokenType
+	// MinTTL is how much of the token's life must be left, at most half of it. Zero means 60 s.
+	MinTTL time.Duration
+	// Refresh asks for a token issued after the call began, to pick up changed groups or claims.
+	Refresh bool
+}
+
+// Token returns a verified token: the cached one, or after a refresh. It never opens a browser.
+//
+// Errors: ErrLoginRequired if only a person can help; ErrOffline if a refresh was needed and the
+// server could not be asked; ErrRefused if it answered no; tokenstore's errors if the keychain is
+// missing, locked or broken. A SaveError is not returned: the token is, and Config.Logger is told.
+//
+// The warm path makes no request, takes no lock and reads one entry of the store.
+func (c *Client) Token(ctx context.Context, opts *TokenOptions) (Token, error) {
+	var o TokenOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.Type == 0 {
+		o.Type = IDToken
+	}
+	if o.MinTTL == 0 {
+		o.MinTTL = MinTTL
+	}
+	if o.Refresh {
+		before, _ := c.cache.read()
+		return c.refreshed(ctx, o, before)
+	}
+	t, ok, err := c.cached(ctx, o)
+	if ok || err != nil {
+		return t, err
+	}
+	return c.refreshed(ctx, o, nil)
+}
+
+// cached is the warm path.
+func (c *Client) cached(ctx context.Context, o TokenOptions) (Token, bool, error) {
+	now := c.now()
+	c.mu.Lock()
+	unsaved := c.unsaved.get(o.Type)
+	c.mu.Unlock()
+	if !unsaved.value.Empty() && unsaved.goodFor(now, o.MinTTL) {
+		return unsaved, true, nil
+	}
+	sealed, err := c.cache.read()
+	if err != nil || !usable(sealed, o.Type, now, o.MinTTL) {
+		return Token{}, false, nil // a cache that cannot be read is only a cache
+	}
+	key, err := c.readKey(ctx)
+	if key == nil || err != nil {
+		return Token{}, false, err
+	}
+	t := c.open(key, sealed).get(o.Type)
+	return t, !t.value.Empty() && t.goodFor(now, o.MinTTL), nil
+}
+
+// IDToken returns a fresh, verified ID token. It is Token with the defaults.
+func (c *Client) IDToken(ctx context.Context) (string, error) {
+	t, err := c.Token(ctx, nil)
+	return t.Reveal(), err
+}
+
+// TokenSource returns a source of access tokens for package oauth2, bound to ctx: pass the
+// program's context, not a request's. The ID token is each token's Extra("id_token"). Unlike
+// oauth2.Config.TokenSource it keeps a rotated refresh token before it answers.
+func (c *Client) TokenSource(ctx context.Context) oauth2.TokenSource { return tokenSource{ctx, c} }
+
+type tokenSource struct {
+	ctx    context.Context
+	client *Client
+}
+
+func (s tokenSource) Token() (*oauth2.Token, error) {
+	access, err := s.client.Token(s.ctx, &TokenOptions{Type: AccessToken})
+	if err != nil {
+		return nil, err
+	}
+	id, err := s.client.Token(s.ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	tok := &oauth2.Token{AccessToken: access.Reveal(), TokenType: "Bearer", Expiry: access.Expires()}
+	return tok.WithExtra(map[string]any{"id_token": id.Reveal()}), nil
+}
