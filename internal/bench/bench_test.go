@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -158,6 +159,7 @@ func login(t *testing.T, cogauth string, env []string, agent *cognitotest.UserAg
 	defer cancel()
 	cmd := exec.CommandContext(ctx, cogauth, "login", "--no-browser")
 	cmd.Env = env
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGQUIT) } // shows where it hangs
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -167,8 +169,10 @@ func login(t *testing.T, cogauth string, env []string, agent *cognitotest.UserAg
 		t.Fatal(err)
 	}
 	var own time.Duration
+	var said []string // for a failure
 	lines := bufio.NewScanner(stderr)
 	for lines.Scan() {
+		said = append(said, lines.Text())
 		if !strings.HasPrefix(lines.Text(), "http") {
 			continue
 		}
@@ -176,6 +180,9 @@ func login(t *testing.T, cogauth string, env []string, agent *cognitotest.UserAg
 		location, err := agent.Authorize(ctx, lines.Text())
 		if err != nil {
 			t.Fatal(err)
+		}
+		if !strings.Contains(location, "code=") {
+			t.Fatalf("the browser's session did not bring a code: %.80s", location)
 		}
 		began = time.Now()
 		resp, err := http.Get(location) // follows to the last page, as a browser does
@@ -186,7 +193,7 @@ func login(t *testing.T, cogauth string, env []string, agent *cognitotest.UserAg
 		resp.Body.Close()
 	}
 	if err := cmd.Wait(); err != nil {
-		t.Fatalf("login: %v", err)
+		t.Fatalf("login: %v\n%s", err, strings.Join(said, "\n"))
 	}
 	return own + time.Since(began)
 }

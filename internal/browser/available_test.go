@@ -31,6 +31,7 @@ func TestB12Available(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(plainFile, "xdg-open"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	t.Chdir(opener)
 	tests := []struct {
 		name, goos string
 		env        map[string]string
@@ -54,6 +55,7 @@ func TestB12Available(t *testing.T) {
 		{"no opener", "linux", map[string]string{"DISPLAY": ":0", "PATH": t.TempDir()}, false},
 		{"www-browser only", "linux", map[string]string{"DISPLAY": ":0", "PATH": toolbox(t, "www-browser")}, false},
 		{"an opener that is not executable", "linux", map[string]string{"DISPLAY": ":0", "PATH": plainFile}, false},
+		{"an opener in the current folder", "linux", map[string]string{"DISPLAY": ":0", "PATH": "."}, false},
 		{"no PATH", "linux", map[string]string{"DISPLAY": ":0"}, false},
 		{"macOS", "darwin", nil, true},
 		{"Windows", "windows", nil, true},

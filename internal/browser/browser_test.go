@@ -10,23 +10,26 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cogauth/cogauth/internal/deptest"
+	"github.com/cogauth/cogauth/internal/rig"
 )
 
 func TestDeps(t *testing.T)  { deptest.Only(t, "github.com/pkg/browser") }
 func TestQuiet(t *testing.T) { deptest.Quiet(t) }
 
-// hang is how long a child may take before the test calls it hanging.
+// hang is how long a child, or the opener in it, may take before the test calls it hanging.
 const hang = 20 * time.Second
 
 const (
 	childEnv = "COGAUTH_TEST_BROWSER_CHILD" // the URL that a child process opens
 	noisyEnv = "COGAUTH_TEST_BROWSER_NOISY" // with Output set to its standard error
+	hastyEnv = "COGAUTH_TEST_BROWSER_HASTY" // with a short Grace
 )
 
 // TestMain lets the test binary be the program that opens a browser: pkg/browser's output belongs
@@ -36,10 +39,12 @@ func TestMain(m *testing.M) {
 	if url == "" {
 		os.Exit(m.Run())
 	}
-	o := Opener{Getenv: os.Getenv, Grace: 300 * time.Millisecond}
+	o := Opener{Getenv: os.Getenv, Grace: hang} // so that what the opener did is done when Open returns
 	if os.Getenv(noisyEnv) != "" {
 		o.Output = os.Stderr
-		o.Grace = hang // the noise is all there when Open returns
+	}
+	if os.Getenv(hastyEnv) != "" {
+		o.Grace = 100 * time.Millisecond
 	}
 	err := o.Open(context.Background(), url)
 	fmt.Printf("returned: %v\nno browser: %v\n", err, errors.Is(err, ErrNoBrowser))
@@ -75,7 +80,7 @@ func (s shim) open(t *testing.T, url string, env ...string) (stdout, stderr stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), hang)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*hang)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, exe)
 	cmd.Env = append([]string{"PATH=" + s.dir, "DISPLAY=:99", "GORACE=atexit_sleep_ms=10", childEnv + "=" + url}, env...)
@@ -136,7 +141,7 @@ func TestB3OpenerThatSucceedsFailsOrIsMissing(t *testing.T) {
 func TestB3OpenerThatNeverReturnsDoesNotBlock(t *testing.T) {
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	s := newShim(t, "xdg-open", "echo $$ >'"+pidFile+".new'; /bin/mv '"+pidFile+".new' '"+pidFile+"'; exec /bin/sleep 60")
-	stdout, _ := s.open(t, signInURL)
+	stdout, _ := s.open(t, signInURL, hastyEnv+"=1")
 	if want := "returned: <nil>\nno browser: false\n"; stdout != want {
 		t.Errorf("got %q, want %q", stdout, want)
 	}
@@ -167,6 +172,38 @@ func TestJ1OpenersOutputStaysOffStandardOutput(t *testing.T) {
 	}
 	if !strings.Contains(stderr, "NOISE-out") || !strings.Contains(stderr, "NOISE-err") {
 		t.Errorf("Output is standard error: got %q there, want both lines", stderr)
+	}
+}
+
+// The person's BROWSER is left to the real xdg-open: lists, words and %s, without a shell.
+func TestB2BrowserVariable(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("BROWSER is a notion of xdg-open")
+	}
+	rig.Require(t, "xdg-open")
+	for _, tt := range []struct {
+		name, browser string
+		want          []string // what the shim is given; nil if it is not run
+		outcome       string
+	}{
+		{"a name", "shim", []string{signInURL}, "returned: <nil>"},
+		{"words", "shim -P work", []string{"-P", "work", signInURL}, "returned: <nil>"},
+		{"words and %s", "shim --url %s --new", []string{"--url", signInURL, "--new"}, "returned: <nil>"},
+		{"a list whose first is missing", "no-such-browser:shim -P x", []string{"-P", "x", signInURL}, "returned: <nil>"},
+		{"echo, to get the URL", "echo", nil, "returned: <nil>"},
+		{"none of the list", "no-such-browser:nor-this", nil, "returned: the browser's opener failed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newShim(t, "shim", "exit 0")
+			home := t.TempDir()
+			stdout, stderr := s.open(t, signInURL, "DISPLAY=", "PATH="+s.dir+":/usr/bin:/bin", "HOME="+home, "BROWSER="+tt.browser)
+			if !strings.HasPrefix(stdout, tt.outcome) || strings.Contains(stdout+stderr, "CANARY") {
+				t.Errorf("got %q, %q, want %q and nothing of the URL", stdout, stderr, tt.outcome)
+			}
+			if got := s.arguments(t); !slices.Equal(got, tt.want) {
+				t.Errorf("browser: got arguments %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 

@@ -85,6 +85,7 @@ func start(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
 	// A program that a bus started may hold our pipes open for longer than the bus lives.
 	cmd.WaitDelay = time.Second
+	noOrphan(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

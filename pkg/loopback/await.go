@@ -102,6 +102,7 @@ func (s *Server) Await(ctx context.Context, state string, o Observer) (*Callback
 	again := s.login != nil
 	if !again {
 		s.login = l
+		close(s.awaited)
 	}
 	s.mu.Unlock()
 	if again {

@@ -238,6 +238,9 @@ func TestA10ReloadTakesTheWaitingPlace(t *testing.T) {
 	if got := receive(t, answer); got.body != string(render(t, successPage)) {
 		t.Errorf("after a reload: got %s, want the success page", got.body)
 	}
+	if cb := srv.Delivered(); cb != nil {
+		t.Errorf("after a reload: got a second callback, want one in all")
+	}
 }
 
 func TestA18AwaitEndsWithItsContext(t *testing.T) {
@@ -329,13 +332,21 @@ func TestS4State(t *testing.T) {
 	receive(t, answer)
 }
 
-func TestS4BeforeAwaitNothingIsBelieved(t *testing.T) {
+// A callback that is faster than the program's way to Await is neither lost nor believed unseen.
+func TestCallbackBeforeAwait(t *testing.T) {
 	srv, port := serve(t)
-	visit{target: goodTarget}.want(t, port, 400)
+	forged := signIn(t, port, visit{target: "/callback?code=x&state="})
+	early := signIn(t, port, visit{target: goodTarget})
 	if _, err := srv.Await(t.Context(), "", loopback.Observer{}); err == nil {
 		t.Error("empty state: got nil, want an error")
 	}
-	visit{target: "/callback?code=x&state="}.want(t, port, 400)
+	cb, err := srv.Await(t.Context(), state, loopback.Observer{})
+	if err != nil || cb.Code != code {
+		t.Fatalf("got %v, %v, want the code", cb, err)
+	}
+	srv.Close()
+	receive(t, forged)
+	receive(t, early)
 }
 
 func TestCallbackDoesNotShowItsCode(t *testing.T) {

@@ -34,6 +34,7 @@ func NewUnbound(callbackURL string) *Server {
 // Arm does what Await does before it waits.
 func (s *Server) Arm(state string, o Observer) {
 	s.login = &login{digest: sha256.Sum256([]byte(state)), observer: o, result: make(chan *Callback, 1)}
+	close(s.awaited)
 }
 
 // Delivered returns what Await would, or nil.
@@ -82,3 +83,16 @@ func (s *Server) Holding() bool { return s.Armed() && s.login.isHolding() }
 
 // SetPatience replaces the 2 s that Respond waits: a loaded test machine may take longer.
 func (s *Server) SetPatience(d time.Duration) { s.patience = d }
+
+// Offer does what Respond does before it waits, and returns the page's path.
+func (s *Server) Offer(page []byte) (path string) {
+	s.offer(page)
+	return s.pagePath
+}
+
+// OpenConns is how many connections are open.
+func (s *Server) OpenConns() int {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	return len(s.conns.open)
+}

@@ -1,6 +1,7 @@
 package loopback
 
 import (
+	"context"
 	"crypto/subtle"
 	"net/http"
 	"net/url"
@@ -13,8 +14,8 @@ import (
 // state before anything in the query is believed.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	defer s.conns.pin(r.Context())()
-	if r.ContentLength != 0 { // nobody reads the body; do not wait for the rest of it either
-		http.NewResponseController(w).SetReadDeadline(time.Now().Add(readHeaderTimeout))
+	if r.ContentLength != 0 { // net/http drains what we do not read: not for long
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
 	// The request line itself, as net/url would unescape, and absolute forms would bring another host.
 	path, query, _ := strings.Cut(r.RequestURI, "?")
@@ -45,13 +46,12 @@ func isNavigation(h http.Header) bool {
 }
 
 func (s *Server) serveCallback(w http.ResponseWriter, r *http.Request, query string) {
-	s.mu.Lock()
-	l := s.login
-	s.mu.Unlock()
+	l := s.awaitedLogin(r.Context())
+	if l == nil {
+		return // the server has closed, or the visitor has left
+	}
 	cb, state, ok := parseResponse(query)
 	switch {
-	case l == nil: // before Await
-		reply(w, http.StatusBadRequest, pageForeign.html())
 	case ok && state == "" && cb.Error != "":
 		l.unconfirmed(cb.Error, cb.ErrorDescription)
 		reply(w, http.StatusBadRequest, pageUnconfirmed.html())
@@ -68,6 +68,25 @@ func (s *Server) serveCallback(w http.ResponseWriter, r *http.Request, query str
 			reply(w, http.StatusGone, pageIncomplete.html())
 		}
 	}
+}
+
+// awaitedLogin returns what Await has set. A browser with a session at the issuer can be here before
+// the program has come to Await: it waits, as it would have in the listener's queue.
+func (s *Server) awaitedLogin(ctx context.Context) *login {
+	s.mu.Lock()
+	l := s.login
+	s.mu.Unlock()
+	if l != nil {
+		return l
+	}
+	select {
+	case <-s.awaited:
+	case <-s.closing:
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.login
 }
 
 // parseResponse reads an authorization response (RFC 6749 §4.1.2, §4.1.2.1): exactly one code or
@@ -105,7 +124,8 @@ func (s *Server) hold(w http.ResponseWriter, r *http.Request, l *login) {
 	}
 	s.mu.Unlock()
 	if late {
-		return // the connection is being closed
+		reply(w, http.StatusGone, pageIncomplete.html())
+		return
 	}
 	select {
 	case <-s.answered:

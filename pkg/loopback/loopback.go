@@ -45,6 +45,7 @@ import (
 
 const (
 	readHeaderTimeout = 5 * time.Second        // a browser sends its header at once
+	bodyTimeout       = 500 * time.Millisecond // for a body, which no request here should have
 	writeTimeout      = 5 * time.Second        // and reads the few kilobytes of an answer at once
 	closeGrace        = 500 * time.Millisecond // for telling a waiting browser that the login ended
 	maxHeaderBytes    = 64 << 10               // authorization codes of some issuers take several kilobytes
@@ -72,6 +73,7 @@ type Server struct {
 	mu       sync.Mutex
 	isClosed bool
 	login    *login         // set by Await, once
+	awaited  chan struct{}  // closed by Await, after that
 	holding  sync.WaitGroup // browsers that wait for the outcome; Add only under mu, while not closed
 	answered chan struct{}  // closed by Respond, once
 	shown    chan struct{}  // closed when the page of Respond was written
@@ -116,6 +118,7 @@ func newServer(t target, listeners []net.Listener) *Server {
 		patience: pageTimeout,
 		broken:   make(chan error, 1),
 		closing:  make(chan struct{}),
+		awaited:  make(chan struct{}),
 		answered: make(chan struct{}),
 		shown:    make(chan struct{}),
 	}
@@ -158,7 +161,7 @@ func (s *Server) Close() error {
 		s.page = nil
 		s.mu.Unlock()
 		close(s.closing)
-		for _, l := range s.listeners {
+		for _, l := range s.listeners { // before the browser is told, so that the port is free at once
 			l.Close()
 		}
 		told := make(chan struct{})

@@ -60,7 +60,7 @@ func TestScreenshots(t *testing.T) {
 	}
 }
 
-func TestPagesAreCompleteAndSelfContained(t *testing.T) {
+func TestB13PagesAreSelfContainedWithoutScript(t *testing.T) {
 	once := []string{`<html lang="en">`, "<title>", "<main>", "<h1>", `<meta charset="utf-8">`, "width=device-width", "prefers-color-scheme: dark"}
 	never := regexp.MustCompile(`(?i)<script|\son\w+=|https?://(?:[^c]|c[^o])|url\(|@import|<link|<img|<form|style=`)
 	for name, html := range allPages(t) {

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package rig
+
+import "os/exec"
+
+func noOrphan(*exec.Cmd) {}
