@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cogauth/cogauth/internal/browser"
 	"github.com/cogauth/cogauth/internal/provider"
 	"github.com/cogauth/cogauth/pkg/loopback"
 	"github.com/cogauth/cogauth/pkg/tokenstore"
@@ -102,6 +103,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "cogauth"
+	}
+	if cfg.OpenURL == nil {
+		cfg.OpenURL = (&browser.Opener{Getenv: os.Getenv}).Open // it must know what openers will inherit
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -201,6 +201,18 @@ func TestB3FailingOpenerIsNotFatal(t *testing.T) {
 	}
 }
 
+// Without an opener of its own a program gets the system's; where there is none the login goes on.
+func TestB3DefaultOpenerWithoutADisplay(t *testing.T) {
+	for _, name := range []string{"DISPLAY", "WAYLAND_DISPLAY", "BROWSER"} {
+		t.Setenv(name, "")
+	}
+	l := newLab(t, nil)
+	c := l.client(func(cfg *Config) { cfg.OpenURL = nil })
+	if _, err := c.Login(t.Context(), &LoginOptions{ShowURL: func(u string) { go l.browser(t.Context(), u) }}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // B14: the browser is told of success only after exchange, verification and storage.
 func TestB14PageTellsTheTruth(t *testing.T) {
 	for _, tc := range []struct {

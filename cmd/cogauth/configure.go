@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cogauth/cogauth"
 	"github.com/cogauth/cogauth/internal/config"
 )
 
@@ -86,7 +89,12 @@ func (a *app) runConfigure(ctx context.Context) error {
 
 // ask fills in what the flags left open.
 func (a *app) ask(ctx context.Context, name *string, f *configureFlags) error {
-	q := &questions{a: a, ctx: ctx, lines: bufio.NewReader(a.in)}
+	// Questions go to the terminal itself, wherever standard error goes.
+	q := &questions{out: a.err, ctx: ctx, lines: bufio.NewReader(a.in)}
+	if tty, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0); err == nil {
+		defer tty.Close()
+		q.out = tty
+	}
 	if *name == "" {
 		*name = q.text("Profile name", "default")
 	}
@@ -102,14 +110,17 @@ func (a *app) ask(ctx context.Context, name *string, f *configureFlags) error {
 		f.clientID = q.text("App client ID", "")
 	}
 	if len(f.callbackURLs) == 0 {
-		f.callbackURLs = strings.Fields(strings.ReplaceAll(q.text("Registered callback URL", "http://localhost:8585/callback"), ",", " "))
+		answer := strings.Fields(strings.ReplaceAll(q.text("Registered callback URL", cogauth.DefaultCallbackURL), ",", " "))
+		if !slices.Equal(answer, []string{cogauth.DefaultCallbackURL}) { // a default is not written down
+			f.callbackURLs = answer
+		}
 	}
 	return q.err
 }
 
 // questions asks on the terminal. After the first error it asks no more.
 type questions struct {
-	a     *app
+	out   io.Writer
 	ctx   context.Context
 	lines *bufio.Reader
 	err   error
@@ -119,9 +130,9 @@ type questions struct {
 func (q *questions) text(question, otherwise string) string {
 	for q.err == nil {
 		if otherwise != "" {
-			fmt.Fprintf(q.a.err, "%s [%s]: ", question, otherwise)
+			fmt.Fprintf(q.out, "%s [%s]: ", question, otherwise)
 		} else {
-			fmt.Fprintf(q.a.err, "%s: ", question)
+			fmt.Fprintf(q.out, "%s: ", question)
 		}
 		answer := q.line()
 		if answer == "" {
@@ -152,7 +163,7 @@ func (q *questions) line() string {
 		}
 		return strings.TrimSpace(r.text)
 	case <-q.ctx.Done():
-		fmt.Fprintln(q.a.err)
+		fmt.Fprintln(q.out)
 		q.err = q.ctx.Err()
 		return ""
 	}

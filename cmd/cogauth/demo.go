@@ -116,10 +116,10 @@ func (a *app) demoLogin(ctx context.Context, client func(open openFunc) (*cogaut
 	switch {
 	case a.flags.noBrowser:
 		a.say("no browser, as you asked: a built-in HTTP client fills in the sign-in form")
-		open = byItself
+		open, a.unattended = byItself, true
 	case runtime.GOOS == "linux" && a.getenv("DISPLAY") == "" && a.getenv("WAYLAND_DISPLAY") == "":
 		a.say("there is no display here (DISPLAY and WAYLAND_DISPLAY are not set): a built-in HTTP client fills in the sign-in form")
-		open = byItself
+		open, a.unattended = byItself, true
 	default:
 		open = func(ctx context.Context, url string) error {
 			err := a.openURL(ctx, url)
@@ -130,11 +130,11 @@ func (a *app) demoLogin(ctx context.Context, client func(open openFunc) (*cogaut
 			return byItself(ctx, url)
 		}
 	}
+	a.flags.noBrowser = false // the opener above is the browser
 	c, err := client(open)
 	if err != nil {
 		return nil, err
 	}
-	a.flags.noBrowser = false // the opener above is the browser
 	s, err := a.signIn(ctx, c)
 	if cause := context.Cause(ctx); err != nil && errors.Is(err, context.Canceled) && ended(ctx) == nil && cause != nil {
 		return nil, cause

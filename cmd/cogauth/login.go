@@ -65,9 +65,14 @@ func (a *app) loginOptions() *cogauth.LoginOptions {
 		Timeout:   timeout,
 		NoBrowser: a.flags.noBrowser,
 		ShowURL: func(url string) {
-			if a.flags.noBrowser {
+			switch {
+			case a.unattended:
+				a.say("signing in at")
+				fmt.Fprintf(a.err, "\n%s\n\n", url)
+				return
+			case a.flags.noBrowser:
 				a.say("open this address in a browser on this machine:")
-			} else {
+			default:
 				a.say("your browser should open; if it does not, open this address:")
 			}
 			// One undecorated line: a terminal that wraps it still copies it whole.

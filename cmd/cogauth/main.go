@@ -37,7 +37,7 @@ func start(args []string) int {
 		err:      os.Stderr,
 		getenv:   os.Getenv,
 		terminal: func() bool { return term.IsTerminal(int(os.Stderr.Fd())) },
-		asks:     func() bool { return term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stderr.Fd())) },
+		asks:     func() bool { return term.IsTerminal(int(os.Stdin.Fd())) },
 	}
 	return a.report(ctx, a.run(ctx, args))
 }
@@ -50,7 +50,8 @@ type app struct {
 	terminal func() bool // whether standard error reaches a person
 	asks     func() bool // whether questions can be asked and answered
 
-	flags flags
+	flags      flags
+	unattended bool // the demo signs in by itself: nobody is asked to do anything
 }
 
 // run dispatches. The two commands that other programs call all day long are answered before
