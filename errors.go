@@ -24,6 +24,9 @@ var (
 	// ErrLoginIncomplete: a login ended without an answer from the person, or could not begin
 	// because no callback port was free.
 	ErrLoginIncomplete = errors.New("login not completed")
+	// ErrUntrusted comes together with ErrMisconfigured: the server's certificate is signed by an
+	// authority that this machine does not know, as where a network inspects TLS.
+	ErrUntrusted = errors.New("certificate authority not known")
 	// ErrNotSaved: the tokens are good, but could not be kept. It comes with what failed in the
 	// store; the token itself was still delivered.
 	ErrNotSaved = errors.New("not saved")
@@ -86,7 +89,11 @@ func translate(err error) error {
 			provider.Refused:       ErrRefused,
 			provider.Misconfigured: ErrMisconfigured,
 		}[p.Kind]
-		return &Error{Op: p.Op, Code: p.Code, Description: p.Description, Status: p.Status, fact: p.Fact, kind: kind}
+		e := &Error{Op: p.Op, Code: p.Code, Description: p.Description, Status: p.Status, fact: p.Fact, kind: kind}
+		if p.Untrusted {
+			e.cause = ErrUntrusted
+		}
+		return e
 	case errors.As(err, &t):
 		return fail(ErrRefused, "", "%s", t.Error())
 	}

@@ -66,6 +66,7 @@ var hints = []struct {
 	{loopback.ErrPortBusy, exitIncomplete, "stop that program for a moment, or register a second callback URL and add it to callback_urls"},
 	{cogauth.ErrLoginIncomplete, exitIncomplete, "run {login} again"},
 	{cogauth.ErrOffline, exitOffline, "you are still signed in; check the network, HTTPS_PROXY and VPN, then try again"},
+	{cogauth.ErrUntrusted, exitMisconfigured, "if your network inspects TLS, put its certificate in a PEM file and name it with ca_file"},
 	{cogauth.ErrMisconfigured, exitMisconfigured, "{cogauth} config explain shows what is set and where"},
 	{cogauth.ErrRefused, exitRefused, ""},
 }

@@ -39,7 +39,7 @@ func TestHintsAreComplete(t *testing.T) {
 	values := map[string]error{
 		"cogauth.ErrLoginRequired": cogauth.ErrLoginRequired, "cogauth.ErrRefused": cogauth.ErrRefused,
 		"cogauth.ErrOffline": cogauth.ErrOffline, "cogauth.ErrMisconfigured": cogauth.ErrMisconfigured,
-		"cogauth.ErrLoginIncomplete": cogauth.ErrLoginIncomplete, "cogauth.ErrNotSaved": cogauth.ErrNotSaved,
+		"cogauth.ErrLoginIncomplete": cogauth.ErrLoginIncomplete, "cogauth.ErrNotSaved": cogauth.ErrNotSaved, "cogauth.ErrUntrusted": cogauth.ErrUntrusted,
 		"tokenstore.ErrNotFound": tokenstore.ErrNotFound, "tokenstore.ErrTooLarge": tokenstore.ErrTooLarge,
 		"tokenstore.ErrLocked": tokenstore.ErrLocked, "tokenstore.ErrUnavailable": tokenstore.ErrUnavailable,
 		"tokenstore.ErrBroken": tokenstore.ErrBroken,

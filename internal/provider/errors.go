@@ -37,6 +37,7 @@ type Error struct {
 	Description string
 	Status      int    // HTTP status, or 0 if there was no answer
 	Fact        string // used where there is no Code
+	Untrusted   bool   // the server's certificate is signed by an unknown authority
 }
 
 func (e *Error) Error() string {
@@ -81,7 +82,7 @@ func netError(ctx context.Context, op, host string, err error) error {
 	case errors.As(err, &refusal):
 		return &Error{Kind: Misconfigured, Op: op, Fact: refusal.Error()}
 	case errors.As(err, &unknown):
-		return &Error{Kind: Misconfigured, Op: op, Fact: "the certificate of " + host + " is signed by an authority this machine does not know"}
+		return &Error{Kind: Misconfigured, Op: op, Fact: "the certificate of " + host + " is signed by an authority this machine does not know", Untrusted: true}
 	case errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &record):
 		return &Error{Kind: Misconfigured, Op: op, Fact: "the certificate of " + host + " is not valid for it"}
 	case errors.As(err, &dns):
