@@ -25,7 +25,21 @@ func (c *Client) refreshed(ctx context.Context, o TokenOptions, before []byte) (
 		return Token{}, err
 	}
 	defer release()
+	t, err := c.refreshedLocked(ctx, o, began, before)
+	if errors.Is(err, errChanged) {
+		t, err = c.refreshedLocked(ctx, o, began, before) // with what the other program has stored
+	}
+	if errors.Is(err, errChanged) {
+		err = fail(ErrOffline, "refresh token", "other programs keep changing the session")
+	}
+	return t, err
+}
 
+// errChanged: the refresh token was refused, but by now another one is stored.
+var errChanged = errors.New("another program has changed the session")
+
+// refreshedLocked decides and redeems; the lock is held.
+func (c *Client) refreshedLocked(ctx context.Context, o TokenOptions, began time.Time, before []byte) (Token, error) {
 	r, err := c.readRecord(ctx)
 	if err != nil || r == nil {
 		return Token{}, errorOr(err, fail(ErrLoginRequired, "", "not signed in"))
@@ -108,9 +122,10 @@ func (c *Client) refreshFailed(ctx context.Context, r *record, err error) error 
 	switch {
 	case readErr != nil:
 		return readErr
-	case now == nil || now.session != r.session || !now.refresh.Equal(r.refresh):
-		// Somebody who does not share our lock has been here; their session is not ours to end.
-		return fail(ErrLoginRequired, "refresh token", "another program has changed the session meanwhile")
+	case now == nil:
+		return fail(ErrLoginRequired, "", "another program has signed out meanwhile")
+	case now.session != r.session || !now.refresh.Equal(r.refresh):
+		return errChanged // by somebody who does not share our lock; their session is not ours to end
 	}
 	if delErr := c.forget(ctx); delErr != nil {
 		c.warn(delErr)

@@ -250,4 +250,3 @@ func eventually(t *testing.T, ok func() bool, fail func()) {
 		}
 	}
 }
-

@@ -22,9 +22,6 @@ import (
 	"github.com/cogauth/cogauth/internal/rig"
 )
 
-// hang is how long a test waits for something before it calls it hanging.
-const hang = time.Minute
-
 // display starts an X server without a screen until the test ends, and returns its name.
 func display(t *testing.T) string {
 	t.Helper()
@@ -169,13 +166,14 @@ type run struct {
 	t              *testing.T
 	cmd            *exec.Cmd
 	stdout, stderr strings.Builder
-	done           chan error
+	ended          chan struct{}
+	err            error // once it has ended
 }
 
 // start runs cogauth with env added to the session's environment.
 func (d *desktop) start(env []string, args ...string) *run {
 	d.t.Helper()
-	r := &run{t: d.t, cmd: d.command(rig.Build(d.t), args...), done: make(chan error, 1)}
+	r := &run{t: d.t, cmd: d.command(rig.Build(d.t), args...), ended: make(chan struct{})}
 	r.cmd.Env = append(r.cmd.Env, env...)
 	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, &r.stderr
 	r.cmd.WaitDelay = 10 * time.Second
@@ -183,7 +181,10 @@ func (d *desktop) start(env []string, args ...string) *run {
 	if err := r.cmd.Start(); err != nil {
 		d.t.Fatal(err)
 	}
-	go func() { r.done <- r.cmd.Wait() }()
+	go func() {
+		r.err = r.cmd.Wait()
+		close(r.ended)
+	}()
 	d.t.Cleanup(func() { r.cmd.Process.Kill() })
 	return r
 }
@@ -206,13 +207,13 @@ func (d *desktop) command(name string, args ...string) *exec.Cmd {
 func (r *run) wait() (stdout, stderr string) {
 	r.t.Helper()
 	select {
-	case err := <-r.done:
-		if err != nil {
-			r.t.Fatalf("%s: got %v, want exit status 0\n%s%s", r, err, r.stdout.String(), r.stderr.String())
+	case <-r.ended:
+		if r.err != nil {
+			r.t.Fatalf("%s: got %v, want exit status 0\n%s%s", r, r.err, r.stdout.String(), r.stderr.String())
 		}
 	case <-time.After(hang):
 		r.cmd.Process.Kill()
-		<-r.done
+		<-r.ended
 		r.t.Fatalf("%s: hangs\n%s%s", r, r.stdout.String(), r.stderr.String())
 	}
 	return r.stdout.String(), r.stderr.String()
@@ -246,4 +247,3 @@ func lockPort(t *testing.T, port int) {
 		}
 	}
 }
-

@@ -115,10 +115,10 @@ func (a *app) demoLogin(ctx context.Context, client func(open openFunc) (*cogaut
 	open := a.openURL
 	switch {
 	case a.flags.noBrowser:
-		a.say("no browser, as you asked: a built-in HTTP client fills in the sign-in form")
+		a.say("no browser, as you asked: a built-in HTTP client fills in the form")
 		open, a.unattended = byItself, true
 	case runtime.GOOS == "linux" && a.getenv("DISPLAY") == "" && a.getenv("WAYLAND_DISPLAY") == "":
-		a.say("there is no display here (DISPLAY and WAYLAND_DISPLAY are not set): a built-in HTTP client fills in the sign-in form")
+		a.say("no display here (DISPLAY, WAYLAND_DISPLAY): a built-in HTTP client fills in the form")
 		open, a.unattended = byItself, true
 	default:
 		open = func(ctx context.Context, url string) error {
@@ -149,7 +149,11 @@ func (a *app) demoNext(s *cogauth.Session) error {
 	for _, command := range []string{"whoami", "token", "status"} {
 		fmt.Fprintf(&b, "  %s %s --profile demo\n", a.name(), command)
 	}
-	return a.print(b.String())
+	if err := a.print(b.String()); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.err)
+	return nil
 }
 
 // serveDemo keeps the pool for other programs, until a signal.
@@ -211,8 +215,8 @@ func (a *app) demoStore(ctx context.Context, d *demoProfile, dir string, pool *c
 	}
 	d.Store = "file"
 	f := &demoFile{path: filepath.Join(dir, "session.json"), issued: pool.Issued}
-	a.say("this machine has no keychain, so the demo's worthless session goes to %s", f.path)
-	a.say("cogauth keeps no other session in a file")
+	a.say("no keychain on this machine: the demo's session, worthless elsewhere, goes to a file;")
+	a.say("no other session ever does: %s", f.path)
 	return f, nil
 }
 
