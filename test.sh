@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Installs what the tests need and runs them all, on real parts: a keychain, a browser, an OpenID
+# provider that is not ours. Needs Go and bash; on Debian and its kin it installs the rest with
+# apt-get and npm, elsewhere it runs with what is there.
+#
+#   COGAUTH_REQUIRE=all ./test.sh    a missing part fails the tests that need it (CI does this)
+set -euo pipefail
+cd "$(dirname "$0")"
+
+say() { printf '\n== %s\n' "$*"; }
+
+# --- what the tests need -------------------------------------------------------------------------
+
+# program → Debian package that has it
+needs="git:git gcc:gcc dbus-daemon:dbus gnome-keyring-daemon:gnome-keyring secret-tool:libsecret-tools
+gdbus:libglib2.0-bin chromium:chromium Xvfb:xvfb xwininfo:x11-utils xdg-open:xdg-utils strace:strace
+ip:iproute2 npm:npm"
+
+install_packages() {
+  local missing=() entry
+  for entry in $needs; do
+    command -v "${entry%%:*}" >/dev/null || missing+=("${entry##*:}")
+  done
+  # The race detector needs the C library's headers; pages are drawn with some font.
+  [ -e /usr/include/stdlib.h ] || missing+=(libc6-dev)
+  [ -n "$(find /usr/share/fonts -name '*.ttf' -print -quit 2>/dev/null)" ] || missing+=(fonts-dejavu-core)
+  [ ${#missing[@]} -gt 0 ] || return 0
+  local sudo=
+  if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null; then
+      say "not root, and no sudo: going on without ${missing[*]}"
+      return 0
+    fi
+    sudo=sudo
+  fi
+  say "installing ${missing[*]}"
+  $sudo apt-get -q update </dev/null
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 install "${missing[@]}" </dev/null
+}
+
+if command -v apt-get >/dev/null; then
+  install_packages
+else
+  say "no apt-get here: running with the parts that are installed"
+fi
+
+# The OpenID provider, a Node new enough for it, and the accessibility checker come from npm.
+if command -v npm >/dev/null; then
+  if [ ! -x e2e/node/node_modules/.bin/node ] || [ e2e/node/package-lock.json -nt e2e/node/node_modules/.package-lock.json ]; then
+    say "installing from npm: oidc-provider, axe-core, node"
+    (cd e2e/node && npm ci --no-audit --no-fund --loglevel=error </dev/null)
+    touch e2e/node/node_modules/.package-lock.json
+  fi
+fi
+
+# --- static checks ---------------------------------------------------------------------------------
+
+say "gofmt"
+unformatted=$(gofmt -l $(git ls-files --cached --others --exclude-standard '*.go'))
+[ -z "$unformatted" ] || { echo "gofmt would change: $unformatted" >&2; exit 1; }
+
+for os in linux windows darwin; do
+  say "build and vet for $os, without cgo"
+  GOOS=$os CGO_ENABLED=0 go build -o /dev/null ./...
+  GOOS=$os CGO_ENABLED=0 go vet ./...
+done
+(cd e2e && go vet ./...)
+
+# --- tests -----------------------------------------------------------------------------------------
+
+export COGAUTH_RIG_LOG
+COGAUTH_RIG_LOG=$(mktemp)
+trap 'rm -f "$COGAUTH_RIG_LOG"' EXIT
+export GORACE=atexit_sleep_ms=10 # or every race-enabled program takes a second to end
+
+status=0
+say "go test -race ./..."
+go test -race -count=1 -p 2 -timeout 15m ./... || status=1
+say "go test -race ./... in e2e"
+(cd e2e && go test -race -count=1 -p 1 -timeout 15m ./...) || status=1
+
+# --- which real parts took part ----------------------------------------------------------------------
+
+say "real parts"
+{
+  printf 'git\t%s\trun\n' "$(git --version | awk '{print $3}')"
+  printf 'go\t%s\trun\n' "$(go env GOVERSION)"
+  sort -u "$COGAUTH_RIG_LOG"
+} | awk -F'\t' '{ printf "  %-14s %-22s %s\n", $1, $2, $3; if ($3 != "run") missing++ }
+  END { if (missing) printf "\n  %d not available\n", missing }'
+echo
+if [ $status = 0 ]; then echo "all tests passed"; else echo "TESTS FAILED" >&2; fi
+exit $status
