@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -34,7 +35,7 @@ func axe(t *testing.T) string {
 	return string(source)
 }
 
-// violation is one rule that a page breaks.
+// violation is one rule that a page breaks, or that axe-core could not decide on.
 type violation struct {
 	ID, Help string
 	Nodes    []struct{ HTML, FailureSummary string }
@@ -50,7 +51,7 @@ func violations(t *testing.T, tab context.Context, axe string) []violation {
 		act(t, tab, chromedp.Evaluate(axe+";0", nil))
 	}
 	var answer string
-	act(t, tab, chromedp.Evaluate(`axe.run(document, {resultTypes: ['violations']}).then(r => JSON.stringify(r.violations))`,
+	act(t, tab, chromedp.Evaluate(`axe.run(document, {resultTypes: ['violations', 'incomplete']}).then(r => JSON.stringify(r.violations.concat(r.incomplete)))`,
 		&answer, func(p *runtime.EvaluateParams) *runtime.EvaluateParams { return p.WithAwaitPromise(true) }))
 	var found []violation
 	if err := json.Unmarshal([]byte(answer), &found); err != nil {
@@ -117,5 +118,32 @@ func act(t *testing.T, tab context.Context, actions ...chromedp.Action) {
 	defer cancel()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		t.Fatalf("in Chromium: %v", err)
+	}
+}
+
+// focus waits until the element has the keyboard focus, which no test gives it.
+func focus(t *testing.T, tab context.Context, selector string) {
+	t.Helper()
+	var there bool
+	script := fmt.Sprintf("document.readyState === 'complete' && document.activeElement.matches(%q)", selector)
+	eventually(t, func() bool {
+		return chromedp.Run(tab, chromedp.Evaluate(script, &there)) == nil && there
+	}, func() { t.Fatalf("%s has no keyboard focus", selector) })
+}
+
+// press types text, key by key, to whatever has the focus.
+func press(t *testing.T, tab context.Context, text string) {
+	t.Helper()
+	act(t, tab, chromedp.KeyEvent(text))
+}
+
+// eventually calls ok until it is true, or fail if that takes so long that it counts as hanging.
+func eventually(t *testing.T, ok func() bool, fail func()) {
+	t.Helper()
+	for deadline := time.Now().Add(hang); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) || t.Context().Err() != nil {
+			fail()
+			return
+		}
 	}
 }

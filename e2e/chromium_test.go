@@ -5,7 +5,6 @@ package e2e
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -20,8 +19,6 @@ import (
 
 	"github.com/cogauth/cogauth/pkg/cognitotest"
 )
-
-const clientID = "1h57kf5cpq17m0eml12EXAMPLE"
 
 // Acceptance 2, and H2, J1, S17: a person signs in at a user pool that answers to its AWS names, in
 // the browser that the desktop opens, by nothing but the keyboard.
@@ -157,22 +154,6 @@ func TestDemoInChromium(t *testing.T) {
 	}
 }
 
-// focus waits until the element has the keyboard focus, which no test gives it.
-func focus(t *testing.T, tab context.Context, selector string) {
-	t.Helper()
-	var there bool
-	script := fmt.Sprintf("document.readyState === 'complete' && document.activeElement.matches(%q)", selector)
-	eventually(t, func() bool {
-		return chromedp.Run(tab, chromedp.Evaluate(script, &there)) == nil && there
-	}, func() { t.Fatalf("%s has no keyboard focus", selector) })
-}
-
-// press types text, key by key, to whatever has the focus.
-func press(t *testing.T, tab context.Context, text string) {
-	t.Helper()
-	act(t, tab, chromedp.KeyEvent(text))
-}
-
 // lastPage waits for the page that ends a login (S17): its address is clean, as is every other that
 // the tab would go back to, and it says who is signed in.
 func lastPage(t *testing.T, tab context.Context, address *regexp.Regexp, who string) {
@@ -237,15 +218,4 @@ func verify(t *testing.T, pool *cognitotest.Pool, token string) map[string]any {
 		t.Errorf("exp: got %v, want a time to come", claims["exp"])
 	}
 	return claims
-}
-
-// eventually calls ok until it is true, or fail if that takes so long that it counts as hanging.
-func eventually(t *testing.T, ok func() bool, fail func()) {
-	t.Helper()
-	for deadline := time.Now().Add(hang); !ok(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) || t.Context().Err() != nil {
-			fail()
-			return
-		}
-	}
 }

@@ -74,7 +74,7 @@ func newDesktop(t *testing.T, flags ...string) *desktop {
 		"--no-first-run", "--no-default-browser-check", "--disable-gpu", "--disable-quic", "--disable-sync",
 		"--disable-background-networking", "--disable-component-update",
 	}, flags...)
-	script := "#!/bin/sh\necho $$ >'" + d.pidFile + "'\nexec chromium '" + strings.Join(flags, "' '") + `' "$@" >'` + d.log + "' 2>&1\n"
+	script := "#!/bin/sh\nexport TMPDIR='" + s.Dir + "'\necho $$ >'" + d.pidFile + "'\nexec chromium '" + strings.Join(flags, "' '") + `' "$@" >'` + d.log + "' 2>&1\n"
 	d.write("home/browser", script, 0o700)
 	d.write("home/.local/share/applications/rig-browser.desktop", "[Desktop Entry]\nType=Application\nName=Rig browser\n"+
 		"Exec="+s.Dir+"/home/browser %u\nMimeType=x-scheme-handler/http;x-scheme-handler/https;\n", 0o600)
@@ -138,6 +138,9 @@ func (d *desktop) attach() context.Context {
 				d.t.Cleanup(cancel)
 				// A clean end, while its connection is still there.
 				d.t.Cleanup(func() { chromedp.Run(tab, browser.Close()) })
+				if err := chromedp.Run(tab); err != nil { // without a deadline, which would be the tab's
+					d.t.Fatalf("attach to a tab: %v", err)
+				}
 				return tab
 			}
 		}

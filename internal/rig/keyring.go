@@ -56,7 +56,7 @@ func Keyring(t testing.TB, extra ...string) *Session {
 // call to it makes the bus start one.
 func FreshKeyring(t testing.TB, extra ...string) *Session {
 	t.Helper()
-	Require(t, "keyring")
+	Require(t, "gnome-keyring")
 	dir, env := home(t)
 	s := &Session{Dir: dir, t: t, env: Environ(append(env, extra...)...)}
 	// The environment comes before the bus: a keychain that the bus starts has the bus's.

@@ -22,12 +22,12 @@ type part struct {
 }
 
 var parts = map[string]part{
-	"keyring":  {[]string{"gnome-keyring-daemon", "dbus-daemon", "secret-tool"}, []string{"--version"}},
-	"bus":      {[]string{"dbus-daemon"}, []string{"--version"}},
-	"chromium": {[]string{"chromium"}, []string{"--version"}},
-	"xvfb":     {[]string{"Xvfb", "xwininfo"}, nil},
-	"strace":   {[]string{"strace"}, []string{"--version"}},
-	"xdg-open": {[]string{"xdg-open"}, []string{"--version"}},
+	"gnome-keyring": {[]string{"gnome-keyring-daemon", "dbus-daemon", "secret-tool"}, []string{"--version"}},
+	"bus":           {[]string{"dbus-daemon"}, []string{"--version"}},
+	"chromium":      {[]string{"chromium"}, []string{"--version"}},
+	"xvfb":          {[]string{"Xvfb", "xwininfo"}, nil},
+	"strace":        {[]string{"strace"}, []string{"--version"}},
+	"xdg-open":      {[]string{"xdg-open"}, []string{"--version"}},
 }
 
 // Require skips the test if a program of the named part is missing, or fails it if
