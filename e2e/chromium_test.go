@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/page"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -103,7 +103,7 @@ func viaProxy(t *testing.T, pool *cognitotest.Pool, d *desktop, env []string) {
 	}
 }
 
-// refreshToken is the pool's only live one.
+// refreshToken is the first that the pool issued, and without rotation the only one.
 func refreshToken(t *testing.T, pool *cognitotest.Pool) string {
 	t.Helper()
 	for _, s := range pool.Secrets() {
@@ -171,7 +171,7 @@ func lastPage(t *testing.T, tab context.Context, address *regexp.Regexp, who str
 		t.Errorf("it says signed in as %q, want %q", got.As, who)
 	}
 	act(t, tab, chromedp.ActionFunc(func(ctx context.Context) error {
-		_, entries, err := page.GetNavigationHistory().Do(ctx)
+		_, entries, err := cdppage.GetNavigationHistory().Do(ctx)
 		for _, e := range entries {
 			if u, err := url.Parse(e.URL); err != nil || u.Query().Has("code") {
 				t.Errorf("the tab's history has %s with a code, want none", strip(e.URL))

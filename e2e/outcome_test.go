@@ -20,8 +20,8 @@ import (
 	"github.com/cogauth/cogauth/pkg/tokenstore"
 )
 
-// outcome is an end that a login can come to, and the page that says so.
-type outcome struct {
+// ending is a way for a login to end, and the page that says so.
+type ending struct {
 	name    string
 	arrange func(t *testing.T, l *login) // before the browser goes to the sign-in page; may be nil
 	err     error                        // what Login returns
@@ -29,7 +29,7 @@ type outcome struct {
 	text    string
 }
 
-var outcomes = []outcome{
+var endings = []ending{
 	{"success", nil, nil, "Signed in", "ada@example.com"},
 	{"declined", func(_ *testing.T, l *login) {
 		q := l.request.Query()
@@ -64,7 +64,7 @@ var outcomes = []outcome{
 	}, context.Canceled, "Not signed in", "could not be completed"},
 }
 
-// login is one login of the façade, and what an outcome can spoil.
+// login is one login of the façade, and what an ending can spoil.
 type login struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -79,7 +79,7 @@ type login struct {
 
 // outcomePages ends a login in each way that has a page, and judges the page.
 func outcomePages(t *testing.T, tab context.Context, axe string) {
-	for _, o := range outcomes {
+	for _, o := range endings {
 		t.Run(o.name, func(t *testing.T) {
 			l := &login{cache: t.TempDir()}
 			l.ctx, l.cancel = context.WithCancel(t.Context())

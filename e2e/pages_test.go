@@ -10,7 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/emulation"
+	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -43,11 +44,12 @@ func headless(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	t.Cleanup(func() { chromedp.Cancel(tab) }) // waits until it has ended
 	chromedp.ListenTarget(tab, func(event any) {
-		if e, ok := event.(*log.EventEntryAdded); ok && strings.Contains(e.Entry.Text, "Content Security Policy") {
+		if e, ok := event.(*cdplog.EventEntryAdded); ok && strings.Contains(e.Entry.Text, "Content Security Policy") {
 			t.Errorf("Chromium's console: got %q, want no complaint about the policy", e.Entry.Text)
 		}
 	})
-	if err := chromedp.Run(tab); err != nil { // without a deadline, which would be the browser's
+	// Without a deadline, which would be the browser's; with the focus, which a window has.
+	if err := chromedp.Run(tab, emulation.SetFocusEmulationEnabled(true)); err != nil {
 		t.Fatalf("start Chromium: %v", err)
 	}
 	return tab

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/browser"
+	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
 
 	"github.com/cogauth/cogauth/internal/rig"
@@ -137,7 +137,7 @@ func (d *desktop) attach() context.Context {
 				tab, cancel := chromedp.NewContext(window, chromedp.WithTargetID(target.TargetID))
 				d.t.Cleanup(cancel)
 				// A clean end, while its connection is still there.
-				d.t.Cleanup(func() { chromedp.Run(tab, browser.Close()) })
+				d.t.Cleanup(func() { chromedp.Run(tab, cdpbrowser.Close()) })
 				if err := chromedp.Run(tab); err != nil { // without a deadline, which would be the tab's
 					d.t.Fatalf("attach to a tab: %v", err)
 				}

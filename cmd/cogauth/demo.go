@@ -48,7 +48,7 @@ func demoPool() (*cognitotest.Pool, error) {
 		DomainPrefix: "demo",
 		Prefill:      true,
 		Clients: []cognitotest.AppClient{{
-			ID: demoClientID, CallbackURLs: demoCallbacks, Scopes: []string{"openid", "email", "profile"},
+			ID: demoClientID, Name: "cogauth demo", CallbackURLs: demoCallbacks, Scopes: []string{"openid", "email", "profile"},
 		}},
 		Users: []cognitotest.User{{
 			Username: "alice", Password: "wonderland",
