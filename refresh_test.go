@@ -354,6 +354,40 @@ func TestC4RefreshThatCannotBeSaved(t *testing.T) {
 	}
 }
 
+// The cache, opened with its key, holds the ID and the access token and nothing of the refresh token.
+func TestDecryptedCacheHoldsNoRefreshToken(t *testing.T) {
+	l := newLab(t, rotating)
+	c := l.signedIn(nil)
+	if _, err := c.Token(t.Context(), &TokenOptions{Refresh: true}); err != nil {
+		t.Fatal(err)
+	}
+	key, err := c.readKey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := c.cache.read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	aead := newAEAD(key)
+	eachSealed(sealed, func(_ TokenType, _, _ time.Time, head, body []byte) {
+		plain, err := aead.Open(nil, body[:aead.NonceSize()], body[aead.NonceSize():], c.additionalData(key, head))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen += len(plain)
+		for _, secret := range l.Secrets() {
+			if l.Issued(secret) && strings.Contains(string(plain), secret) {
+				t.Error("the cache holds a refresh token")
+			}
+		}
+	})
+	if seen < 1000 {
+		t.Errorf("only %d bytes were searched", seen)
+	}
+}
+
 // A damaged, lost or foreign cache costs a refresh, never a login.
 func TestLostCacheCostsARefresh(t *testing.T) {
 	for name, spoil := range map[string]func(*lab, *Client){
