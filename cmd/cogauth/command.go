@@ -18,12 +18,11 @@ func (a *app) command() *cobra.Command {
 		Short: "Sign in to a Cognito user pool and print fresh tokens",
 		Long: `Sign in once in the browser; from then on every program on this machine can ask
 for a fresh, verified ID token. The refresh token stays in the keychain.`,
-		Example:           "  cogauth demo\n  cogauth configure && cogauth login\n  curl -H \"Authorization: Bearer $(cogauth token)\" https://api.example.com/",
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		Args:              noSubcommand,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example:       "  cogauth demo\n  cogauth configure && cogauth login\n  curl -H \"Authorization: Bearer $(cogauth token)\" https://api.example.com/",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noSubcommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.SetIn(a.in)

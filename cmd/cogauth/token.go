@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/cogauth/cogauth"
+	"github.com/cogauth/cogauth/internal/config"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -41,7 +43,10 @@ func (a *app) token(ctx context.Context) error {
 	case "access":
 		o.Type = cogauth.AccessToken
 	default:
-		return &usageError{fmt.Errorf("--type is %q, not id or access", a.flags.tokenType)}
+		return &usageError{fmt.Errorf("--type is %q, not id or access", clean(a.flags.tokenType))}
+	}
+	if i := a.flags.interactive; i != "" && !slices.Contains([]string{config.Never, config.Auto, config.Always}, i) {
+		return &usageError{fmt.Errorf("--interactive is %q, not never, auto or always", clean(i))}
 	}
 	if o.MinTTL <= 0 {
 		return &usageError{errors.New("--min-ttl is not a positive duration such as 5m")}
