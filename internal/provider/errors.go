@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strings"
@@ -106,6 +107,9 @@ func isTimeout(err error) bool {
 func rootCause(err error) string {
 	for {
 		inner := errors.Unwrap(err)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return "it closed the connection"
+		}
 		if inner == nil {
 			return secret.Clean(strings.TrimPrefix(err.Error(), "proxyconnect tcp: "))
 		}

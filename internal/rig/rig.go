@@ -70,7 +70,7 @@ func Required(name string) bool {
 func Ran(t testing.TB, name, version string) {
 	t.Helper()
 	if version == "" {
-		version = "?"
+		version = "installed"
 	}
 	record(t, name+"\t"+version+"\trun\n")
 }
