@@ -16,6 +16,9 @@ func (a *app) login(ctx context.Context) error {
 	if a.asked() == config.Reserved {
 		return &usageError{fmt.Errorf("the profile %q belongs to the demo", config.Reserved)}
 	}
+	if a.flags.timeout < 0 {
+		return &usageError{errors.New("--timeout is not a positive duration such as 5m")}
+	}
 	s, err := a.session()
 	if errors.Is(err, config.ErrNoProfile) && a.asks() {
 		a.say("no profile is configured yet")
