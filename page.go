@@ -31,7 +31,7 @@ var failures = []struct {
 	is             error
 	reason, advice loopback.Text
 }{
-	{ErrNotSaved, "You signed in, but the session could not be stored on this computer.", "Go back to the terminal: it says what happened and gives you the token. You can close this tab."},
+	{ErrNotSaved, "The server accepted you, but this computer could not keep the session.", "Go back to the terminal: it says what happened and gives you the token. You can close this tab."},
 	{ErrLoginIncomplete, "Another sign-in was finished first, and was kept.", "Go back to the terminal. You can close this tab."},
 	{ErrRefused, "The server refused the sign-in, or sent something that could not be verified. Nothing was stored.", "Go back to the terminal: it says why. You can close this tab."},
 	{ErrOffline, "The server could not be reached to complete the sign-in. Nothing was stored.", "Check the network, then start again from the terminal. You can close this tab."},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -262,10 +263,12 @@ func TestH4BlackHolesEnd(t *testing.T) {
 
 // H1: a private authority is trusted only when it is given, and then besides the system's roots.
 func TestH1PrivateAuthority(t *testing.T) {
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		base := "https://" + r.Host
 		json.NewEncoder(w).Encode(map[string]string{"issuer": base, "authorization_endpoint": base, "token_endpoint": base, "jwks_uri": base})
 	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it would tell of the handshake that is refused
+	server.StartTLS()
 	defer server.Close()
 	_, err := Discover(t.Context(), NewHTTPClient(nil, ""), "client", server.URL, server.URL)
 	if kindOf(err) != Misconfigured || !strings.Contains(err.Error(), "authority") {
