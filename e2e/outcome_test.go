@@ -42,7 +42,7 @@ var endings = []ending{
 		l.pool.Fail("token", cognitotest.Failure{CloseBefore: true})
 	}, cogauth.ErrOffline, "Not signed in", "could not be reached"},
 	{"misconfigured", func(_ *testing.T, l *login) { l.expired.Store(true) }, cogauth.ErrMisconfigured, "Not signed in", "as it is set up"},
-	{"not-saved", func(_ *testing.T, l *login) { l.store.broken.Store(true) }, cogauth.ErrNotSaved, "Not signed in", "could not be stored"},
+	{"not-saved", func(_ *testing.T, l *login) { l.store.broken.Store(true) }, cogauth.ErrNotSaved, "Not signed in", "could not keep the session"},
 	{"another-was-first", func(t *testing.T, l *login) {
 		user := l.pool.User()
 		_, err := l.client(t, func(ctx context.Context, address string) error {
