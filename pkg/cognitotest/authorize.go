@@ -20,6 +20,9 @@ type authRequest struct {
 	prompts     []string
 	maxAge      time.Duration // -1 if there is none
 	loginHint   string
+	idp         *IdentityProvider // named by identity_provider or idp_identifier; nil if none is, or COGNITO
+	lang        string            // "" in the classic hosted UI
+	resource    string            // RFC 8707; "" if there is none
 }
 
 // authorizationCode is bound to everything the request named.
@@ -50,7 +53,7 @@ func (p *Pool) authorize(r *http.Request, rec *Request) *reply {
 		rec.Error = "login_required"
 		return redirectTo(withQuery(req.redirectURI, "error", "login_required", "state", req.state))
 	}
-	return redirectTo(p.Domain() + "/login?" + r.URL.RawQuery)
+	return redirectTo(p.signInAddress(req, r.URL.RawQuery))
 }
 
 // parseAuthorize checks in Cognito's order: what is wrong with the client or the redirect URI is
