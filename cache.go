@@ -131,7 +131,7 @@ func eachSealed(b []byte, f func(typ TokenType, issued, expires time.Time, head,
 // additionalData is length-prefixed, so that no two different bindings have the same bytes.
 func (c *Client) additionalData(k *keyEntry, head []byte) []byte {
 	var ad []byte
-	for _, s := range []string{cacheMagic, c.credential(), c.identity(), k.session} {
+	for _, s := range append([]string{cacheMagic, c.credential(), k.session}, c.purpose().fields()...) {
 		ad = binary.BigEndian.AppendUint32(ad, uint32(len(s)))
 		ad = append(ad, s...)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/cogauth/cogauth/internal/browser"
 	"github.com/cogauth/cogauth/internal/provider"
+	"github.com/cogauth/cogauth/internal/secret"
 	"github.com/cogauth/cogauth/pkg/loopback"
 	"github.com/cogauth/cogauth/pkg/tokenstore"
 )
@@ -24,8 +25,8 @@ import (
 // client, byte for byte: Cognito compares callback URLs exactly, port included.
 const DefaultCallbackURL = "http://localhost:8585/callback"
 
-// Config names an app client and where its session is kept. New copies it. Exactly one of
-// UserPoolID and Issuer, and ClientID, are required; every other zero value has a stated default.
+// Config names an app client and where its session is kept. New copies it. ClientID is required, and
+// exactly one of UserPoolID, Issuer and Domain; every other zero value has a stated default.
 type Config struct {
 	// Profile names the session among those of this client ID. "" means "default".
 	Profile string
@@ -33,15 +34,39 @@ type Config struct {
 	// UserPoolID is a Cognito user pool's ID, such as "eu-west-1_AbCdEfGhI"; the rest is discovered.
 	UserPoolID string
 	// Issuer is an OpenID provider's issuer, compared byte for byte with what its discovery document
-	// and its tokens say. Plain http is accepted for loopback hosts only.
+	// and its tokens say; of a user pool's two forms of issuer either is accepted. Plain http is
+	// accepted for loopback hosts only.
 	Issuer string
-	// ClientID is the app client's ID. A public client: there is no secret.
+	// Domain is the domain of a user pool's hosted UI, a prefix ("myapp") or a host
+	// ("auth.example.com"), where the pool's ID is not known. The issuer is then learnt from the first
+	// ID token, whose signature is checked against the keys of a user pool in Region, and kept with
+	// the session: tokens of another pool are refused from then on.
+	Domain string
+	// Region is the AWS Region of Domain. "" is enough if Domain is a host that names it.
+	Region string
+	// ClientID is the app client's ID. If it has a secret, see SetClientSecret.
 	ClientID string
 	// CallbackURLs are registered loopback redirect URIs, tried in order. nil means DefaultCallbackURL.
 	CallbackURLs []string
 	// Scopes to ask for. nil means {"openid"}, which for Cognito brings every attribute the client
 	// may read. offline_access is added for providers that want it.
 	Scopes []string
+	// IdentityProvider is the user pool's name for the identity provider to go to at once, such as
+	// "Google", or "COGNITO" for the pool's own users. "" leaves the choice to the person.
+	IdentityProvider string
+	// IdPIdentifier names a provider by one of its identifiers, such as an e-mail domain. It excludes
+	// IdentityProvider.
+	IdPIdentifier string
+	// Lang is the language of managed login's pages, such as "de". "" leaves it to the browser.
+	Lang string
+	// Resource is the API that the access token is for (RFC 8707). "" means none in particular.
+	Resource string
+	// Expect is who must sign in: "a@b" is an e-mail address, "@b" the domain of one, "sub:…" a
+	// subject. Anybody else is refused and nothing is stored. It guards against the wrong account in
+	// the browser; what somebody may do is for the API to decide. "" means anybody.
+	Expect string
+	// LogoutURL is a registered sign-out URL, where the browser ends up after SignOutURL.
+	LogoutURL string
 	// UsernameClaim is the ID token's claim that Session.Username shows. "" means the first of email,
 	// preferred_username, cognito:username and sub that is there.
 	UsernameClaim string
@@ -139,10 +164,17 @@ func (cfg *Config) problems() []string {
 		add("Profile has a slash, a colon, a space or a control character")
 	}
 	switch {
-	case cfg.UserPoolID == "" && cfg.Issuer == "":
-		add("UserPoolID or Issuer is missing")
-	case cfg.UserPoolID != "" && cfg.Issuer != "":
-		add("UserPoolID and Issuer are both given")
+	case cfg.UserPoolID == "" && cfg.Issuer == "" && cfg.Domain == "":
+		add("UserPoolID, Issuer or Domain is missing")
+	case cfg.UserPoolID != "" && cfg.Issuer != "" || cfg.Domain != "" && cfg.UserPoolID+cfg.Issuer != "":
+		add("more than one of UserPoolID, Issuer and Domain is given")
+	case cfg.Domain != "":
+		if strings.Trim(strings.ToLower(cfg.Domain), "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" {
+			add("Domain %q is neither a prefix nor a host", cfg.Domain)
+		}
+		if cfg.region() == "" {
+			add("Region is missing, and Domain %q does not name it", cfg.Domain)
+		}
 	case cfg.UserPoolID != "":
 		region, suffix, ok := strings.Cut(cfg.UserPoolID, "_")
 		if !ok || region == "" || suffix == "" || strings.Trim(strings.ToLower(region), "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
@@ -156,6 +188,15 @@ func (cfg *Config) problems() []string {
 	}
 	if cfg.ClientID == "" {
 		add("ClientID is missing")
+	}
+	if cfg.IdentityProvider != "" && cfg.IdPIdentifier != "" {
+		add("IdentityProvider and IdPIdentifier are both given")
+	}
+	if _, err := parseExpect(cfg.Expect); err != nil {
+		add("%v", err)
+	}
+	if u, err := url.Parse(cfg.LogoutURL); cfg.LogoutURL != "" && (err != nil || !u.IsAbs()) {
+		add("LogoutURL %q is not an absolute URL", cfg.LogoutURL)
 	}
 	if !slices.Contains(cfg.Scopes, "openid") {
 		add("Scopes lack openid, without which there is no ID token")
@@ -172,11 +213,12 @@ func (cfg *Config) problems() []string {
 // alone, so that programs with different homes and the same keychain use one lock.
 func (c *Client) credential() string { return c.cfg.Profile + "/" + c.cfg.ClientID }
 
-// identity is what the session was made for besides its name. A session made for another identity
-// is not used.
-func (c *Client) identity() string {
-	scopes := slices.Sorted(slices.Values(c.cfg.Scopes))
-	return c.cfg.UserPoolID + c.cfg.Issuer + " " + strings.Join(slices.Compact(scopes), " ")
+// region is that of Domain.
+func (cfg *Config) region() string {
+	if cfg.Region != "" {
+		return cfg.Region
+	}
+	return provider.HostRegion(cfg.Domain)
 }
 
 func (c *Client) httpClient() (*http.Client, error) {
@@ -213,7 +255,8 @@ func loadRoots(files []string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
-// discover returns the provider, fetching its discovery document once per Client.
+// discover returns the provider, fetching its discovery document once per Client. One that is known
+// by its domain alone has no Issuer yet.
 func (c *Client) discover(ctx context.Context) (*provider.Provider, error) {
 	c.mu.Lock()
 	p := c.provider
@@ -225,13 +268,34 @@ func (c *Client) discover(ctx context.Context) (*provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, err = provider.Discover(ctx, hc, c.cfg.ClientID, c.issuers()[0], c.issuers()...)
-	if err != nil {
+	if c.cfg.Domain != "" {
+		p = provider.FromDomain(hc, c.cfg.ClientID, provider.DomainHost(c.cfg.Domain, c.cfg.region()))
+	} else if p, err = provider.Discover(ctx, hc, c.cfg.ClientID, c.issuers()...); err != nil {
 		return nil, translate(err)
+	}
+	if p.ClientSecret, err = c.clientSecret(ctx); err != nil {
+		return nil, err
 	}
 	c.mu.Lock()
 	c.provider = p
 	c.mu.Unlock()
+	return p, nil
+}
+
+// providerOf returns the provider of a session that issuer began, or nil if it is another by now. A
+// user pool that has changed from one form of issuer to the other is the same one.
+func (c *Client) providerOf(ctx context.Context, issuer string) (*provider.Provider, error) {
+	p, err := c.discover(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.cfg.Domain != "" {
+		p, _ = p.WithIssuer(issuer, c.cfg.region())
+		return p, nil
+	}
+	if p.Issuer != issuer && !slices.Contains(c.issuers(), issuer) {
+		return nil, nil
+	}
 	return p, nil
 }
 
@@ -240,5 +304,46 @@ func (c *Client) issuers() []string {
 	if c.cfg.UserPoolID != "" {
 		return provider.PoolIssuers(c.cfg.UserPoolID)
 	}
-	return []string{c.cfg.Issuer}
+	issuers := []string{c.cfg.Issuer}
+	if pool, ok := provider.PoolOf(c.cfg.Issuer); ok {
+		for _, other := range provider.PoolIssuers(pool) {
+			if other != c.cfg.Issuer {
+				issuers = append(issuers, other)
+			}
+		}
+	}
+	return issuers
+}
+
+// clientSecretEntry is where a confidential client's secret is kept. It belongs to the profile, not
+// to the session: logging out leaves it.
+func (c *Client) clientSecretEntry() string { return "secret:" + c.credential() }
+
+func (c *Client) clientSecret(ctx context.Context) (secret.Secret, error) {
+	b, err := c.get(ctx, c.clientSecretEntry())
+	return secret.New(string(b)), err
+}
+
+// SetClientSecret keeps the secret of a confidential app client in the Store, in place of an earlier
+// one; "" removes it. It is sent in the body of token requests (RFC 6749 §2.3.1) and nowhere else.
+// The errors are tokenstore's.
+func (c *Client) SetClientSecret(ctx context.Context, clientSecret string) error {
+	release, err := c.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	c.mu.Lock()
+	c.provider = nil // it holds the one before
+	c.mu.Unlock()
+	if clientSecret == "" {
+		return c.store.Delete(ctx, c.clientSecretEntry())
+	}
+	return c.store.Put(ctx, c.clientSecretEntry(), []byte(clientSecret))
+}
+
+// HasClientSecret reports whether SetClientSecret has kept one. The errors are tokenstore's.
+func (c *Client) HasClientSecret(ctx context.Context) (bool, error) {
+	s, err := c.clientSecret(ctx)
+	return !s.Empty(), err
 }

@@ -27,6 +27,21 @@ var (
 	// ErrUntrusted comes together with ErrMisconfigured: the server's certificate is signed by an
 	// authority that this machine does not know, as where a network inspects TLS.
 	ErrUntrusted = errors.New("certificate authority not known")
+	// ErrNoDomain comes together with ErrMisconfigured: the user pool has no domain, or not the one that
+	// is configured, so there is no sign-in page.
+	ErrNoDomain = errors.New("no domain")
+	// ErrNoDiscovery comes together with ErrMisconfigured: what is configured as the issuer is not
+	// one. The hosted UI's domain is often taken for it.
+	ErrNoDiscovery = errors.New("no discovery document")
+	// ErrNoLoginPages comes together with ErrMisconfigured: the pool uses managed login, and the app
+	// client has no branding style.
+	ErrNoLoginPages = errors.New("login pages unavailable")
+	// ErrNoLogoutURL comes together with ErrMisconfigured: the sign-out URL is not set, or not registered.
+	ErrNoLogoutURL = errors.New("no sign-out URL")
+	// ErrNoIDToken comes together with ErrRefused: the answer held no ID token where one is required.
+	ErrNoIDToken = errors.New("no ID token")
+	// ErrUnexpectedPerson comes together with ErrRefused: somebody else than Config.Expect has signed in.
+	ErrUnexpectedPerson = errors.New("another person than expected")
 	// ErrNotSaved: the tokens are good, but could not be kept. It comes with what failed in the
 	// store; the token itself was still delivered.
 	ErrNotSaved = errors.New("not saved")
@@ -42,6 +57,8 @@ type Error struct {
 	Description string
 	// Status is the HTTP status, or 0.
 	Status int
+	// CallbackURL is the redirect_uri of the login that failed, or "".
+	CallbackURL string
 
 	fact  string
 	kind  error
@@ -57,6 +74,8 @@ func (e *Error) Error() string {
 	switch {
 	case e.Code == "":
 		b.WriteString(e.fact)
+	case e.fact != "":
+		fmt.Fprintf(&b, "%s (server answered %q)", e.fact, e.Code)
 	case e.Description == "":
 		fmt.Fprintf(&b, "server answered %q", e.Code)
 	default:
@@ -90,8 +109,13 @@ func translate(err error) error {
 			provider.Misconfigured: ErrMisconfigured,
 		}[p.Kind]
 		e := &Error{Op: p.Op, Code: p.Code, Description: p.Description, Status: p.Status, fact: p.Fact, kind: kind}
-		if p.Untrusted {
+		switch {
+		case p.Untrusted:
 			e.cause = ErrUntrusted
+		case p.NoDomain:
+			e.cause = ErrNoDomain
+		case p.NoDocument:
+			e.cause = ErrNoDiscovery
 		}
 		return e
 	case errors.As(err, &t):

@@ -27,6 +27,11 @@ type LoginOptions struct {
 	Prompt string
 	// LoginHint is the user name to offer.
 	LoginHint string
+	// IdentityProvider and Lang, if not "", replace those of Config for this login.
+	IdentityProvider, Lang string
+	// SwitchUser ends the browser's session with the user pool on the way to the sign-in page, which
+	// Prompt cannot do in the classic hosted UI. With another provider it is Prompt "login".
+	SwitchUser bool
 	// Timeout bounds the wait for the person. Zero means DefaultLoginTimeout.
 	Timeout time.Duration
 	// NoBrowser leaves opening the URL to whoever ShowURL tells.
@@ -34,6 +39,10 @@ type LoginOptions struct {
 	// ShowURL is given the authorization URL once the callback is listened for, before a browser
 	// opens: an opener can report success and open nothing, so the person should see the URL anyway.
 	ShowURL func(url string)
+	// Pasted waits for the person to paste what the browser's address bar shows, where the browser
+	// cannot reach this machine or shows an error that only it was told. It is called again after each
+	// answer until it returns an error; ctx ends with the login. nil means that nobody can paste.
+	Pasted func(ctx context.Context) (string, error)
 }
 
 // Login signs the person in through a browser and stores the session, replacing and then revoking
@@ -47,6 +56,12 @@ func (c *Client) Login(ctx context.Context, opts *LoginOptions) (*Session, error
 	var o LoginOptions
 	if opts != nil {
 		o = *opts
+	}
+	if o.IdentityProvider == "" {
+		o.IdentityProvider = c.cfg.IdentityProvider
+	}
+	if o.Lang == "" {
+		o.Lang = c.cfg.Lang
 	}
 	if o.Timeout == 0 {
 		o.Timeout = DefaultLoginTimeout
@@ -67,8 +82,20 @@ func (c *Client) Login(ctx context.Context, opts *LoginOptions) (*Session, error
 		return nil, err
 	}
 	defer srv.Close()
+	session, err := c.signIn(ctx, srv, o, before)
+	if e, ok := errors.AsType[*Error](err); ok {
+		e.CallbackURL = srv.CallbackURL()
+	}
+	return session, err
+}
+
+// signIn is the part of a login for which the callback port is held.
+func (c *Client) signIn(ctx context.Context, srv *loopback.Server, o LoginOptions, before *record) (*Session, error) {
 	p, err := c.discover(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.preflight(ctx, p, srv.CallbackURL(), o); err != nil {
 		return nil, err
 	}
 	a := newAttempt(p, c.cfg, srv.CallbackURL(), o)
@@ -78,7 +105,7 @@ func (c *Client) Login(ctx context.Context, opts *LoginOptions) (*Session, error
 	if !o.NoBrowser {
 		go c.openBrowser(ctx, a.url)
 	}
-	cb, err := c.await(ctx, srv, a, o.Timeout)
+	cb, err := c.await(ctx, srv, p, a, o)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +135,9 @@ type attempt struct {
 func newAttempt(p *provider.Provider, cfg Config, redirectURI string, o LoginOptions) *attempt {
 	a := &attempt{verifier: pkce.New(), state: random(), nonce: random(), redirectURI: redirectURI}
 	scopes, prompt := slices.Clone(cfg.Scopes), strings.Fields(o.Prompt)
+	if o.SwitchUser && !p.HostedUI() && !slices.Contains(prompt, "login") {
+		prompt = append(prompt, "login")
+	}
 	if p.OffersOfflineAccess() {
 		if !slices.Contains(scopes, "offline_access") {
 			scopes = append(scopes, "offline_access")
@@ -130,16 +160,37 @@ func newAttempt(p *provider.Provider, cfg Config, redirectURI string, o LoginOpt
 	if len(prompt) > 0 {
 		q.Set("prompt", strings.Join(prompt, " "))
 	}
-	if o.LoginHint != "" {
-		q.Set("login_hint", o.LoginHint)
+	for name, value := range map[string]string{
+		"login_hint":        o.LoginHint,
+		"identity_provider": o.IdentityProvider,
+		"idp_identifier":    cfg.IdPIdentifier,
+		"lang":              o.Lang,
+		"resource":          cfg.Resource,
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
 	}
+	if o.IdentityProvider != "" {
+		q.Del("idp_identifier") // chosen for this login
+	}
+	endpoint := p.AuthorizationEndpoint
+	if o.SwitchUser && p.HostedUI() {
+		// Cognito's logout, in the form that goes on to the sign-in page, takes these same parameters.
+		endpoint = p.EndSessionEndpoint
+	}
+	a.url = withQuery(endpoint, q)
+	return a
+}
+
+// withQuery adds parameters to an endpoint, which may have some of its own (RFC 6749 §3.1).
+func withQuery(endpoint string, q url.Values) string {
 	separator := "?"
-	if strings.Contains(p.AuthorizationEndpoint, "?") {
+	if strings.Contains(endpoint, "?") {
 		separator = "&"
 	}
 	// url.Values writes a space as "+", which some providers take for a plus.
-	a.url = p.AuthorizationEndpoint + separator + strings.ReplaceAll(q.Encode(), "+", "%20")
-	return a
+	return endpoint + separator + strings.ReplaceAll(q.Encode(), "+", "%20")
 }
 
 // random is 256 bits, base64url: short, opaque, and never a URL-encoded JSON string.
@@ -149,10 +200,15 @@ func random() secret.Secret {
 	return secret.New(base64.RawURLEncoding.EncodeToString(b[:]))
 }
 
-// await waits for the callback that carries this attempt's state.
-func (c *Client) await(ctx context.Context, srv *loopback.Server, a *attempt, timeout time.Duration) (*loopback.Callback, error) {
-	waiting, cancel := context.WithTimeout(ctx, timeout)
+// await waits for the callback that carries this attempt's state, or for the person to paste it.
+func (c *Client) await(ctx context.Context, srv *loopback.Server, p *provider.Provider, a *attempt, o LoginOptions) (*loopback.Callback, error) {
+	waiting, cancel := context.WithTimeout(ctx, o.Timeout)
 	defer cancel()
+	waiting, failed := context.WithCancelCause(waiting)
+	defer failed(nil)
+	if o.Pasted != nil {
+		go c.paste(waiting, srv, p, o.Pasted, failed)
+	}
 	cb, err := srv.Await(waiting, a.state.Reveal(), loopback.Observer{
 		Foreign: func() {
 			c.cfg.Logger.Warn("ignored an answer that belongs to another sign-in")
@@ -167,10 +223,34 @@ func (c *Client) await(ctx context.Context, srv *loopback.Server, a *attempt, ti
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	if u, ok := errors.AsType[*loopback.UnconfirmedError](err); ok {
-		return nil, fail(ErrLoginIncomplete, "", "no answer within %v; the last thing the browser brought was the unconfirmed error %s", timeout, quoteError(u.Code, u.Description))
+	if e, ok := errors.AsType[*Error](context.Cause(waiting)); ok {
+		return nil, e
 	}
-	return nil, fail(ErrLoginIncomplete, "", "no answer from the browser within %v", timeout)
+	if u, ok := errors.AsType[*loopback.UnconfirmedError](err); ok {
+		return nil, fail(ErrLoginIncomplete, "", "no answer within %v; the last thing the browser brought was the unconfirmed error %s", o.Timeout, quoteError(u.Code, u.Description))
+	}
+	return nil, fail(ErrLoginIncomplete, "", "no answer from the browser within %v", o.Timeout)
+}
+
+// paste takes addresses from the person until the login ends. An address of the pool's error page
+// ends it: nobody but the browser was told of that error.
+func (c *Client) paste(ctx context.Context, srv *loopback.Server, p *provider.Provider, pasted func(context.Context) (string, error), failed context.CancelCauseFunc) {
+	for {
+		line, err := pasted(ctx)
+		if err != nil || ctx.Err() != nil {
+			return
+		}
+		u, err := url.Parse(strings.TrimSpace(line))
+		if err == nil {
+			if e := pageError(p, u); e != nil {
+				failed(c.inWords(e, srv.CallbackURL()))
+				return
+			}
+		}
+		if err := srv.Deliver(line); err != nil {
+			c.cfg.Logger.Warn(err.Error())
+		}
+	}
 }
 
 func quoteError(code, description string) string {
@@ -182,29 +262,93 @@ func quoteError(code, description string) string {
 func (c *Client) complete(ctx context.Context, p *provider.Provider, a *attempt, cb *loopback.Callback, before *record) (s *Session, superseded *record, err error) {
 	// RFC 9207 §2.4: an answer that names its issuer must name ours, and must name it if the
 	// provider says that its answers do.
-	if (cb.Issuer != "" || p.IssParameter) && cb.Issuer != p.Issuer {
+	if (cb.Issuer != "" || p.IssParameter) && p.Issuer != "" && cb.Issuer != p.Issuer {
 		return nil, nil, fail(ErrRefused, "authorize", "the answer came from another issuer")
 	}
 	if cb.Error != "" {
-		return nil, nil, &Error{Op: "authorize", Code: secret.Clean(cb.Error), Description: secret.Clean(cb.ErrorDescription), kind: ErrRefused}
+		e := &Error{Op: "authorize", Code: secret.Clean(cb.Error), Description: secret.Clean(cb.ErrorDescription), kind: kindOfCode(cb.Error)}
+		if e.Description == "" {
+			e = c.inWords(e, a.redirectURI)
+		}
+		return nil, nil, e
 	}
 	answer, err := p.Exchange(ctx, cb.Code, a.verifier.Reveal(), a.redirectURI)
 	if err != nil {
 		return nil, nil, translate(err)
 	}
 	if answer.ID.Empty() {
-		return nil, nil, fail(ErrRefused, "exchange code", "the answer held no ID token")
+		e := fail(ErrRefused, "exchange code", "the answer held no ID token")
+		e.cause = ErrNoIDToken
+		return nil, nil, e
+	}
+	if c.cfg.Domain != "" {
+		if p, err = c.learnIssuer(p, answer, cb, before); err != nil {
+			return nil, nil, err
+		}
 	}
 	t, err := c.verify(ctx, p, answer, idtoken.Expect{Nonce: a.nonce.Reveal(), AccessToken: answer.Access})
 	if err != nil {
 		return nil, nil, err
 	}
-	r := &record{refresh: answer.Refresh, session: newSessionID(), issuer: p.Issuer, identity: c.identity(), signedIn: c.now()}
+	if err := c.expected(t); err != nil {
+		if !answer.Refresh.Empty() {
+			_ = p.Revoke(ctx, answer.Refresh) // nobody will use it
+		}
+		return nil, nil, err
+	}
+	r := &record{refresh: answer.Refresh, session: newSessionID(), issuer: p.Issuer, purpose: c.purpose(), signedIn: c.now()}
 	superseded, err = c.commit(ctx, p, r, t, before)
 	if err != nil && !errors.Is(err, ErrNotSaved) {
 		return nil, nil, err
 	}
 	return c.describe(r, t), superseded, err
+}
+
+// learnIssuer finds out which user pool is behind a domain, from an ID token that has come directly
+// from its token endpoint over TLS. Nothing is believed of it yet but whose keys to check it with, and
+// those can only be a user pool's of the configured Region, and the same pool's as before.
+func (c *Client) learnIssuer(p *provider.Provider, answer *provider.Tokens, cb *loopback.Callback, before *record) (*provider.Provider, error) {
+	claims, err := idtoken.Unverified(answer.ID)
+	if err != nil {
+		return nil, translate(err)
+	}
+	issuer := claims.String("iss")
+	known, ok := p.WithIssuer(issuer, c.cfg.region())
+	switch {
+	case !ok:
+		return nil, fail(ErrRefused, "", "the ID token does not come from a user pool in %s", c.cfg.region())
+	case cb.Issuer != "" && cb.Issuer != issuer:
+		return nil, fail(ErrRefused, "authorize", "the answer came from another issuer")
+	case before != nil && before.purpose == c.purpose() && !samePool(before.issuer, issuer):
+		return nil, fail(ErrRefused, "", "the domain now belongs to another user pool than at the sign-in before (%s, not %s): if that is right, sign out first", issuer, before.issuer)
+	}
+	return known, nil
+}
+
+// samePool reports whether two issuers are one user pool's.
+func samePool(a, b string) bool {
+	one, ok1 := provider.PoolOf(a)
+	other, ok2 := provider.PoolOf(b)
+	return a == b || ok1 && ok2 && one == other
+}
+
+// expected refuses anybody but the person whom the configuration expects.
+func (c *Client) expected(t *tokens) error {
+	want, err := parseExpect(c.cfg.Expect)
+	if err != nil {
+		return err // New has refused it
+	}
+	claims := peek(t.get(IDToken).value)
+	if want.met(claims) {
+		return nil
+	}
+	got := claims.String(want.claim)
+	if got == "" {
+		got = "somebody without the claim " + want.claim
+	}
+	e := fail(ErrRefused, "", "signed in as %s, but this profile expects %s; nothing was stored", secret.Clean(got), c.cfg.Expect)
+	e.cause = ErrUnexpectedPerson
+	return e
 }
 
 // commit stores a new session: delete the old key, write the record, write the new key, write the

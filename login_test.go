@@ -415,7 +415,7 @@ func TestSecondLoginToFinishIsNotStored(t *testing.T) {
 		})
 		// The other program's login runs to its end while ours is open. It needs a port of its own,
 		// so it goes through commit alone.
-		r := &record{refresh: secret.New("other"), session: newSessionID(), issuer: l.Issuer(), identity: other.identity(), signedIn: l.clock.Now()}
+		r := &record{refresh: secret.New("other"), session: newSessionID(), issuer: l.Issuer(), purpose: other.purpose(), signedIn: l.clock.Now()}
 		p, err := other.discover(ctx)
 		if err == nil {
 			_, err = other.commit(ctx, p, r, sampleTokens(), nil)

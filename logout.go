@@ -3,7 +3,8 @@ package cogauth
 import (
 	"context"
 	"errors"
-	"slices"
+	"net/http"
+	"net/url"
 
 	"github.com/cogauth/cogauth/internal/provider"
 	"github.com/cogauth/cogauth/internal/secret"
@@ -58,16 +59,59 @@ func (c *Client) Logout(ctx context.Context) (LogoutResult, error) {
 
 // revoke ends the grant behind a refresh token that issuer gave.
 func (c *Client) revoke(ctx context.Context, issuer string, refresh secret.Secret) error {
-	if !slices.Contains(c.issuers(), issuer) {
-		return fail(ErrMisconfigured, "revoke token", "the session was made by another issuer, %s", issuer)
-	}
-	p, err := c.discover(ctx)
+	p, err := c.providerOf(ctx, issuer)
 	if err != nil {
 		return err
+	}
+	if p == nil {
+		return fail(ErrMisconfigured, "revoke token", "the session was made by another issuer, %s", issuer)
 	}
 	err = p.Revoke(ctx, refresh)
 	if errors.Is(err, provider.ErrNoRevocation) {
 		return fail(ErrRefused, "revoke token", "the provider has no revocation endpoint")
 	}
 	return translate(err)
+}
+
+// SignOutURL returns the address that ends the browser's session with the provider and leads on to
+// Config.LogoutURL. Logout ends the session on this machine and at the token endpoint; the browser
+// has one of its own, by which the next login may pass without a question. It does not sign out of
+// an identity provider behind the user pool.
+//
+// The hosted UI is asked once whether LogoutURL is registered. Errors: ErrMisconfigured if that is
+// missing or not registered, or the provider has no such address; ErrOffline.
+func (c *Client) SignOutURL(ctx context.Context) (string, error) {
+	const op = "sign out"
+	p, err := c.discover(ctx)
+	if err != nil {
+		return "", err
+	}
+	switch {
+	case p.EndSessionEndpoint == "":
+		return "", fail(ErrMisconfigured, op, "the provider has no address for signing out in the browser")
+	case !p.HostedUI():
+		// OpenID Connect RP-Initiated Logout 1.0 §2, without id_token_hint: a token does not belong in
+		// an address.
+		q := url.Values{"client_id": {c.cfg.ClientID}}
+		if c.cfg.LogoutURL != "" {
+			q.Set("post_logout_redirect_uri", c.cfg.LogoutURL)
+		}
+		return withQuery(p.EndSessionEndpoint, q), nil
+	case c.cfg.LogoutURL == "":
+		e := fail(ErrMisconfigured, op, "no sign-out URL is configured, and the user pool wants one")
+		e.cause = ErrNoLogoutURL
+		return "", e
+	}
+	address := withQuery(p.EndSessionEndpoint, url.Values{"client_id": {c.cfg.ClientID}, "logout_uri": {c.cfg.LogoutURL}})
+	answer, err := p.Probe(ctx, op, address)
+	if err != nil {
+		return "", translate(err)
+	}
+	onErrorPage := answer.Location != nil && answer.Location.Path == "/error"
+	if onErrorPage || answer.Status == http.StatusBadRequest {
+		e := fail(ErrMisconfigured, op, "%s is not among the app client's sign-out URLs", c.cfg.LogoutURL)
+		e.cause = ErrNoLogoutURL
+		return "", e
+	}
+	return address, nil
 }

@@ -33,6 +33,7 @@ var failures = []struct {
 }{
 	{ErrNotSaved, "The server accepted you, but this computer could not keep the session.", "Go back to the terminal: it says what happened and gives you the token. You can close this tab."},
 	{ErrLoginIncomplete, "Another sign-in was finished first, and was kept.", "Go back to the terminal. You can close this tab."},
+	{ErrUnexpectedPerson, "You have signed in as another person than this profile is for. Nothing was stored.", "Go back to the terminal: it says who was expected. You can close this tab."},
 	{ErrRefused, "The server refused the sign-in, or sent something that could not be verified. Nothing was stored.", "Go back to the terminal: it says why. You can close this tab."},
 	{ErrOffline, "The server could not be reached to complete the sign-in. Nothing was stored.", "Check the network, then start again from the terminal. You can close this tab."},
 	{ErrMisconfigured, "The sign-in cannot work as it is set up. Nothing was stored.", "Go back to the terminal: it says what to change. You can close this tab."},

@@ -29,21 +29,23 @@ type record struct {
 	refresh  secret.Secret // empty if the login brought none
 	session  string        // random, new at every login
 	issuer   string        // as in the tokens
-	identity string        // Client.identity at login
+	purpose  purpose       // Client.purpose at login
 	signedIn time.Time
 }
 
+const recordVersion = 2
+
 type recordJSON struct {
-	Version      int    `json:"v"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	Session      string `json:"session"`
-	Issuer       string `json:"issuer"`
-	Identity     string `json:"for"`
-	SignedIn     int64  `json:"signed_in"`
+	Version      int     `json:"v"`
+	RefreshToken string  `json:"refresh_token,omitempty"`
+	Session      string  `json:"session"`
+	Issuer       string  `json:"issuer"`
+	Purpose      purpose `json:"for"`
+	SignedIn     int64   `json:"signed_in"`
 }
 
 func (r *record) encode() []byte {
-	b, err := json.Marshal(recordJSON{1, r.refresh.Reveal(), r.session, r.issuer, r.identity, r.signedIn.Unix()})
+	b, err := json.Marshal(recordJSON{recordVersion, r.refresh.Reveal(), r.session, r.issuer, r.purpose, r.signedIn.Unix()})
 	if err != nil {
 		panic("cogauth: record: " + err.Error()) // strings and numbers always marshal
 	}
@@ -55,10 +57,10 @@ var errBadEntry = errors.New("an entry in the store is not one of this version's
 
 func decodeRecord(b []byte) (*record, error) {
 	var j recordJSON
-	if json.Unmarshal(b, &j) != nil || j.Version != 1 || j.Session == "" {
+	if json.Unmarshal(b, &j) != nil || j.Version != recordVersion || j.Session == "" {
 		return nil, errBadEntry
 	}
-	return &record{secret.New(j.RefreshToken), j.Session, j.Issuer, j.Identity, time.Unix(j.SignedIn, 0)}, nil
+	return &record{secret.New(j.RefreshToken), j.Session, j.Issuer, j.Purpose, time.Unix(j.SignedIn, 0)}, nil
 }
 
 // keyEntry is the cache's key and the session it belongs to.

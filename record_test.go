@@ -36,7 +36,7 @@ func TestRecordFitsOneEntry(t *testing.T) {
 	})
 	r := &record{
 		refresh: secret.New(strings.Repeat("r", 1900)), session: newSessionID(), issuer: c.issuers()[1],
-		identity: c.identity(), signedIn: time.Now(),
+		purpose: c.purpose(), signedIn: time.Now(),
 	}
 	if n := len(r.encode()); n > windowsEntry {
 		t.Errorf("the record takes %d bytes, want at most %d", n, windowsEntry)
@@ -47,9 +47,9 @@ func TestRecordFitsOneEntry(t *testing.T) {
 }
 
 func TestRecordRoundTrip(t *testing.T) {
-	want := &record{secret.New("rt"), "sid", "https://issuer.example", "pool openid", time.Unix(1_700_000_000, 0)}
+	want := &record{secret.New("rt"), "sid", "https://issuer.example", purpose{Provider: "pool", Scopes: "openid"}, time.Unix(1_700_000_000, 0)}
 	got, err := decodeRecord(want.encode())
-	if err != nil || !got.refresh.Equal(want.refresh) || got.session != want.session || got.issuer != want.issuer || got.identity != want.identity || !got.signedIn.Equal(want.signedIn) {
+	if err != nil || !got.refresh.Equal(want.refresh) || got.session != want.session || got.issuer != want.issuer || got.purpose != want.purpose || !got.signedIn.Equal(want.signedIn) {
 		t.Errorf("got %+v and %v, want %+v", got, err, want)
 	}
 	k := newKeyEntry("sid")
@@ -57,7 +57,7 @@ func TestRecordRoundTrip(t *testing.T) {
 	if err != nil || *gotKey != *k {
 		t.Errorf("the key entry did not survive: %v", err)
 	}
-	for _, bad := range []string{"", "{}", "x", `{"v":2,"session":"s"}`, `{"v":1}`} {
+	for _, bad := range []string{"", "{}", "x", `{"v":1,"session":"s"}`, `{"v":3,"session":"s"}`, `{"v":2}`} {
 		if _, err := decodeRecord([]byte(bad)); err == nil {
 			t.Errorf("decodeRecord(%q) succeeded", bad)
 		}

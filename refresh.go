@@ -44,8 +44,8 @@ func (c *Client) refreshedLocked(ctx context.Context, o TokenOptions, began time
 	if err != nil || r == nil {
 		return Token{}, errorOr(err, fail(ErrLoginRequired, "", "not signed in"))
 	}
-	if r.identity != c.identity() {
-		return Token{}, fail(ErrLoginRequired, "", "the issuer or the scopes have changed since the sign-in")
+	if err := r.purpose.check(c.purpose()); err != nil {
+		return Token{}, err
 	}
 	key, err := c.readKey(ctx)
 	if err != nil {
@@ -70,7 +70,11 @@ func (c *Client) refreshedLocked(ctx context.Context, o TokenOptions, began time
 	c.keep(context.WithoutCancel(ctx), r, key, old, fresh)
 	t := fresh.get(o.Type)
 	if t.value.Empty() {
-		return Token{}, fail(ErrRefused, "refresh token", "the answer held no %s token; the session is kept", o.Type)
+		e := fail(ErrRefused, "refresh token", "the answer held no %s token; the session is kept", o.Type)
+		if o.Type == IDToken {
+			e.cause = ErrNoIDToken
+		}
+		return Token{}, e
 	}
 	return t, nil
 }
@@ -85,11 +89,11 @@ func errorOr(err, otherwise error) error {
 // redeem spends the record's refresh token. What the answer brings in its place is stored before
 // anything else is verified or fetched: from then on it is the session.
 func (c *Client) redeem(ctx context.Context, r *record, old *tokens) (*tokens, error) {
-	p, err := c.discover(ctx)
+	p, err := c.providerOf(ctx, r.issuer)
 	if err != nil {
 		return nil, err
 	}
-	if p.Issuer != r.issuer {
+	if p == nil {
 		return nil, fail(ErrLoginRequired, "", "the issuer has changed since the sign-in")
 	}
 	if ctx.Err() != nil {

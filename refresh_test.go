@@ -81,7 +81,7 @@ func TestF2OnlyInvalidGrantEndsASession(t *testing.T) {
 		ended   bool
 	}{
 		{"invalid_grant", oauth(400, `{"error":"invalid_grant"}`), ErrLoginRequired, true},
-		{"invalid_client", oauth(400, `{"error":"invalid_client"}`), ErrRefused, false},
+		{"invalid_client", oauth(400, `{"error":"invalid_client"}`), ErrMisconfigured, false},
 		{"invalid_request", oauth(400, `{"error":"invalid_request"}`), ErrRefused, false},
 		{"throttled", oauth(400, `{"error":"TooManyRequestsException"}`), ErrOffline, false},
 		{"429", oauth(429, ``), ErrOffline, false},

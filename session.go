@@ -3,6 +3,8 @@ package cogauth
 import (
 	"context"
 	"maps"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/cogauth/cogauth/internal/idtoken"
@@ -21,6 +23,8 @@ type Session struct {
 	// Claims are those of the newest ID token, verified when it came, possibly expired since. nil if
 	// the token cache is gone; the session itself may still be good.
 	Claims map[string]any
+	// AccessClaims are those of the newest access token, if it is a JSON Web Token.
+	AccessClaims map[string]any
 	// SignedInAt is when the person signed in, by this machine's clock.
 	SignedInAt time.Time
 	// IDTokenExpires and AccessTokenExpires are zero if there is no such token in the cache.
@@ -38,8 +42,8 @@ func (c *Client) Session(ctx context.Context) (*Session, error) {
 	if err != nil || r == nil {
 		return nil, errorOr(err, fail(ErrLoginRequired, "", "not signed in"))
 	}
-	if r.identity != c.identity() {
-		return nil, fail(ErrLoginRequired, "", "the issuer or the scopes have changed since the sign-in")
+	if err := r.purpose.check(c.purpose()); err != nil {
+		return nil, err
 	}
 	key, err := c.readKey(ctx)
 	if err != nil {
@@ -67,6 +71,9 @@ func (c *Client) describe(r *record, t *tokens) *Session {
 		s.Subject = claims.String("sub")
 		s.Username = c.username(claims)
 	}
+	if claims := peek(t.get(AccessToken).value); claims != nil {
+		s.AccessClaims = maps.Clone(map[string]any(claims))
+	}
 	return s
 }
 
@@ -77,4 +84,63 @@ func (c *Client) username(claims idtoken.Claims) string {
 		}
 	}
 	return claims.String("sub")
+}
+
+// Groups returns the groups that the newest ID token puts the person in: cognito:groups, or groups as
+// other providers call it. They are as old as the token: ask Token for a fresh one before you decide by them.
+func (s *Session) Groups() []string {
+	if groups := texts(s.Claims["cognito:groups"]); groups != nil {
+		return groups
+	}
+	return texts(s.Claims["groups"])
+}
+
+// Roles returns the ARNs of the IAM roles of the person's groups, the preferred one first.
+func (s *Session) Roles() []string {
+	roles := texts(s.Claims["cognito:roles"])
+	preferred, _ := s.Claims["cognito:preferred_role"].(string)
+	if i := slices.Index(roles, preferred); i > 0 {
+		roles = slices.Insert(slices.Delete(roles, i, i+1), 0, preferred)
+	}
+	return roles
+}
+
+// HasClaim reports whether the newest ID token's claim name is value, or a list that value is in.
+// Booleans and numbers are compared as JSON writes them.
+func (s *Session) HasClaim(name, value string) bool {
+	claim, ok := s.Claims[name]
+	if list, isList := claim.([]any); isList {
+		return slices.ContainsFunc(list, func(v any) bool { return text(v) == value })
+	}
+	return ok && text(claim) == value
+}
+
+// texts returns a claim that is a string or a list of strings.
+func texts(claim any) []string {
+	switch v := claim.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		list := make([]string, 0, len(v))
+		for _, e := range v {
+			if s, ok := e.(string); ok {
+				list = append(list, s)
+			}
+		}
+		return list
+	}
+	return nil
+}
+
+// text writes a claim that is no list or object.
+func text(claim any) string {
+	switch v := claim.(type) {
+	case string:
+		return v
+	case bool:
+		return strconv.FormatBool(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return ""
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -39,6 +40,9 @@ type Error struct {
 	Status      int    // HTTP status, or 0 if there was no answer
 	Fact        string // used where there is no Code
 	Untrusted   bool   // the server's certificate is signed by an unknown authority
+	NoHost      bool   // the name does not exist
+	NoDomain    bool   // the user pool has no domain
+	NoDocument  bool   // something answers there, but not with a discovery document
 }
 
 func (e *Error) Error() string {
@@ -59,6 +63,29 @@ func transient(status int, code string) bool {
 		return true
 	}
 	return status == 429 || status >= 500
+}
+
+// judge sorts a refusal. Codes that no repetition and no person at the browser can mend are about
+// the configuration, here or at the provider.
+func judge(status int, code string) Kind {
+	switch {
+	case transient(status, code):
+		return Offline
+	case MeansMisconfigured(code), status == http.StatusMethodNotAllowed:
+		return Misconfigured
+	}
+	return Refused
+}
+
+// MeansMisconfigured reports whether an OAuth error code (RFC 6749 §4.1.2.1 and §5.2, or one of
+// Cognito's error page) can only be mended by changing the app client or the profile.
+func MeansMisconfigured(code string) bool {
+	switch code {
+	case "invalid_client", "unauthorized_client", "invalid_scope", "unsupported_response_type", "unsupported_grant_type",
+		"invalid_target", "redirect_mismatch", "Required parameters missing":
+		return true
+	}
+	return false
 }
 
 // netError describes a request that brought no usable answer. Errors of net/http are not wrapped:
@@ -87,7 +114,7 @@ func netError(ctx context.Context, op, host string, err error) error {
 	case errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &record):
 		return &Error{Kind: Misconfigured, Op: op, Fact: "the certificate of " + host + " is not valid for it"}
 	case errors.As(err, &dns):
-		return &Error{Kind: Offline, Op: op, Fact: "cannot find the host " + secret.Clean(dns.Name)}
+		return &Error{Kind: Offline, Op: op, NoHost: dns.IsNotFound, Fact: "cannot find the host " + secret.Clean(dns.Name)}
 	case isTimeout(err):
 		return &Error{Kind: Offline, Op: op, Fact: host + " did not answer in time"}
 	case errors.As(err, &uerr):
@@ -124,9 +151,7 @@ func retrieveError(op, host string, err *oauth2.RetrieveError) error {
 		status = err.Response.StatusCode
 	}
 	e := &Error{Kind: Refused, Op: op, Code: secret.Clean(err.ErrorCode), Description: secret.Clean(err.ErrorDescription), Status: status}
-	if transient(status, err.ErrorCode) {
-		e.Kind = Offline
-	}
+	e.Kind = judge(status, err.ErrorCode)
 	if err.ErrorCode == "" {
 		e.Fact = statusFact(host, status)
 	}
@@ -139,6 +164,10 @@ func statusFact(host string, status int) string {
 		return fmt.Sprintf("%s answered with a redirect (HTTP %d), which is never followed", host, status)
 	case status == 429:
 		return fmt.Sprintf("%s asks to come back later (HTTP 429)", host)
+	case status == http.StatusMethodNotAllowed:
+		return fmt.Sprintf("%s did not get the POST that was sent (HTTP 405)", host)
+	case status == http.StatusForbidden:
+		return fmt.Sprintf("%s does not let this request through (HTTP 403)", host)
 	default:
 		return fmt.Sprintf("%s answered HTTP %d", host, status)
 	}

@@ -29,6 +29,7 @@ type Metadata struct {
 	TokenEndpoint         string   `json:"token_endpoint"`
 	JWKSURI               string   `json:"jwks_uri"`
 	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	EndSessionEndpoint    string   `json:"end_session_endpoint"`
 	ScopesSupported       []string `json:"scopes_supported"`
 	IssParameter          bool     `json:"authorization_response_iss_parameter_supported"` // RFC 9207 §3
 }
@@ -36,13 +37,32 @@ type Metadata struct {
 // Provider is one issuer as one app client sees it. Safe for concurrent use.
 type Provider struct {
 	Metadata
-	ClientID string
-	HTTP     *http.Client // from NewHTTPClient or Harden
+	ClientID     string
+	ClientSecret secret.Secret // of a confidential client; sent in the body (RFC 6749 §2.3.1)
+	HTTP         *http.Client  // from NewHTTPClient or Harden
 }
 
-// Discover fetches the discovery document below base. Its issuer must be one of accepted, byte for
-// byte (OpenID Connect Discovery 1.0 §4.3).
-func Discover(ctx context.Context, hc *http.Client, clientID, base string, accepted ...string) (*Provider, error) {
+// Discover fetches the discovery document below the first of issuers, or below the next if there is
+// no such host or no such document. The issuer that it names must be one of them, byte for byte
+// (OpenID Connect Discovery 1.0 §4.3).
+func Discover(ctx context.Context, hc *http.Client, clientID string, issuers ...string) (*Provider, error) {
+	var first error
+	for _, base := range issuers {
+		p, err := discover(ctx, hc, clientID, base, issuers)
+		if err == nil {
+			return p, nil
+		}
+		if first == nil {
+			first = err
+		}
+		if e, ok := errors.AsType[*Error](err); !ok || !e.NoHost && !e.NoDocument {
+			break
+		}
+	}
+	return nil, first
+}
+
+func discover(ctx context.Context, hc *http.Client, clientID, base string, accepted []string) (*Provider, error) {
 	const op = "discovery"
 	p := &Provider{ClientID: clientID, HTTP: hc}
 	// A trailing slash of the issuer is not doubled (Discovery §4.1).
@@ -52,7 +72,7 @@ func Discover(ctx context.Context, hc *http.Client, clientID, base string, accep
 	case err != nil && status == 0:
 		return nil, err
 	case err != nil:
-		return nil, &Error{Kind: Misconfigured, Op: op, Status: status, Fact: "the issuer " + base + " has no usable discovery document (HTTP " + fmt.Sprint(status) + ")"}
+		return nil, &Error{Kind: Misconfigured, Op: op, Status: status, NoDocument: true, Fact: "the issuer " + base + " has no usable discovery document (HTTP " + fmt.Sprint(status) + ")"}
 	case !slices.Contains(accepted, p.Issuer):
 		return nil, &Error{Kind: Misconfigured, Op: op, Status: status, Fact: fmt.Sprintf("the document names the issuer %q, not %q", secret.Clean(p.Issuer), base)}
 	}
@@ -69,6 +89,7 @@ func (p *Provider) check(op string) error {
 		{"token_endpoint", p.TokenEndpoint, true},
 		{"jwks_uri", p.JWKSURI, true},
 		{"revocation_endpoint", p.RevocationEndpoint, false},
+		{"end_session_endpoint", p.EndSessionEndpoint, false},
 	} {
 		if e.value == "" && !e.required {
 			continue
@@ -80,38 +101,9 @@ func (p *Provider) check(op string) error {
 	}
 	// A pool without a domain names endpoints on the issuer's own host, which do not exist there.
 	if IsCognito(p.Issuer) && hostOf(p.AuthorizationEndpoint) == hostOf(p.Issuer) {
-		return &Error{Kind: Misconfigured, Op: op, Fact: "the user pool has no domain, so it has no sign-in page"}
+		return &Error{Kind: Misconfigured, Op: op, NoDomain: true, Fact: "the user pool has no domain, so it has no sign-in page"}
 	}
 	return nil
-}
-
-// IsCognito reports whether issuer is a user pool under one of AWS's own host names.
-func IsCognito(issuer string) bool {
-	host := hostOf(issuer)
-	for _, prefix := range []string{"cognito-idp.", "cognito-idp-fips.", "issuer-cognito-idp."} {
-		if rest, ok := strings.CutPrefix(host, prefix); ok {
-			_, suffix, _ := strings.Cut(rest, ".")
-			return suffix == "amazonaws.com" || suffix == "amazonaws.com.cn" || suffix == "amazonaws.eu"
-		}
-	}
-	return false
-}
-
-// PoolIssuers returns the two forms of a user pool's issuer, the original one first. A pool ID is
-// the Region, "_", and a case-sensitive suffix.
-func PoolIssuers(poolID string) []string {
-	region, _, _ := strings.Cut(poolID, "_")
-	suffix := "amazonaws.com"
-	switch {
-	case strings.HasPrefix(region, "cn-"):
-		suffix = "amazonaws.com.cn"
-	case strings.HasPrefix(region, "eusc-"):
-		suffix = "amazonaws.eu"
-	}
-	return []string{
-		"https://cognito-idp." + region + "." + suffix + "/" + poolID,
-		"https://issuer-cognito-idp." + region + "." + suffix + "/" + poolID,
-	}
 }
 
 func hostOf(raw string) string {
@@ -136,9 +128,10 @@ type Tokens struct {
 
 func (p *Provider) config(redirectURI string) *oauth2.Config {
 	return &oauth2.Config{
-		ClientID:    p.ClientID,
-		RedirectURL: redirectURI,
-		Endpoint:    oauth2.Endpoint{AuthURL: p.AuthorizationEndpoint, TokenURL: p.TokenEndpoint, AuthStyle: oauth2.AuthStyleInParams},
+		ClientID:     p.ClientID,
+		ClientSecret: p.ClientSecret.Reveal(),
+		RedirectURL:  redirectURI,
+		Endpoint:     oauth2.Endpoint{AuthURL: p.AuthorizationEndpoint, TokenURL: p.TokenEndpoint, AuthStyle: oauth2.AuthStyleInParams},
 	}
 }
 
@@ -187,6 +180,9 @@ func (p *Provider) Revoke(ctx context.Context, refreshToken secret.Secret) error
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	form := url.Values{"token": {refreshToken.Reveal()}, "client_id": {p.ClientID}}
+	if !p.ClientSecret.Empty() {
+		form.Set("client_secret", p.ClientSecret.Reveal())
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.RevocationEndpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		return &Error{Kind: Misconfigured, Op: op, Fact: "the revocation endpoint is not a URL"}
@@ -208,9 +204,7 @@ func (p *Provider) Revoke(ctx context.Context, refreshToken secret.Secret) error
 	if json.NewDecoder(io.LimitReader(resp.Body, maxBody)).Decode(&body) == nil {
 		e.Code, e.Description = secret.Clean(body.Code), secret.Clean(body.Description)
 	}
-	if transient(resp.StatusCode, body.Code) {
-		e.Kind = Offline
-	}
+	e.Kind = judge(resp.StatusCode, body.Code)
 	return e
 }
 

@@ -53,7 +53,7 @@ func newIDP(t *testing.T, token http.HandlerFunc) *idp {
 
 func (p *idp) discover(t *testing.T) (*Provider, error) {
 	t.Helper()
-	return Discover(t.Context(), NewHTTPClient(nil, "cogauth-test"), "client", p.URL, p.URL)
+	return Discover(t.Context(), NewHTTPClient(nil, "cogauth-test"), "client", p.URL)
 }
 
 func kindOf(err error) Kind {
@@ -158,7 +158,7 @@ func TestF2FailuresAreToldApart(t *testing.T) {
 		code  string
 	}{
 		{"invalid_grant", answer(400, `{"error":"invalid_grant"}`), Refused, "invalid_grant"},
-		{"unauthorized_client", answer(400, `{"error":"unauthorized_client","error_description":"invalid_redirect"}`), Refused, "unauthorized_client"},
+		{"unauthorized_client", answer(400, `{"error":"unauthorized_client","error_description":"invalid_redirect"}`), Misconfigured, "unauthorized_client"},
 		{"throttled as the API says it", answer(400, `{"error":"TooManyRequestsException"}`), Offline, "TooManyRequestsException"},
 		{"throttled as HTTP says it", answer(429, ``), Offline, ""},
 		{"server error", answer(500, `oops`), Offline, ""},
@@ -209,7 +209,7 @@ func TestF2FailuresAreToldApart(t *testing.T) {
 }
 
 func (p *idp) discoverWith(ctx context.Context) (*Provider, error) {
-	return Discover(ctx, NewHTTPClient(nil, "cogauth-test"), "client", p.URL, p.URL)
+	return Discover(ctx, NewHTTPClient(nil, "cogauth-test"), "client", p.URL)
 }
 
 // H5: no request follows a redirect, so nothing it carries reaches another host.
@@ -235,7 +235,7 @@ func TestH5RedirectsAreNotFollowed(t *testing.T) {
 	}
 	redirecting := httptest.NewServer(http.RedirectHandler(thief.URL, 302))
 	defer redirecting.Close()
-	if _, err := Discover(t.Context(), NewHTTPClient(nil, ""), "client", redirecting.URL, redirecting.URL); err == nil {
+	if _, err := Discover(t.Context(), NewHTTPClient(nil, ""), "client", redirecting.URL); err == nil {
 		t.Error("discovery followed a redirect")
 	}
 	if n := leaked.Load(); n != 0 {
@@ -255,7 +255,7 @@ func TestH4BlackHolesEnd(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 150*time.Second)
 	defer cancel()
 	base := "http://" + silent.Addr().String()
-	_, err = Discover(ctx, NewHTTPClient(nil, ""), "client", base, base)
+	_, err = Discover(ctx, NewHTTPClient(nil, ""), "client", base)
 	if kindOf(err) != Offline || ctx.Err() != nil {
 		t.Errorf("got %v (context: %v), want Offline by its own bound", err, ctx.Err())
 	}
@@ -270,7 +270,7 @@ func TestH1PrivateAuthority(t *testing.T) {
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it would tell of the handshake that is refused
 	server.StartTLS()
 	defer server.Close()
-	_, err := Discover(t.Context(), NewHTTPClient(nil, ""), "client", server.URL, server.URL)
+	_, err := Discover(t.Context(), NewHTTPClient(nil, ""), "client", server.URL)
 	if kindOf(err) != Misconfigured || !strings.Contains(err.Error(), "authority") {
 		t.Errorf("got %v, want Misconfigured that speaks of the authority", err)
 	}
@@ -279,7 +279,7 @@ func TestH1PrivateAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 	roots.AddCert(server.Certificate())
-	if _, err := Discover(t.Context(), NewHTTPClient(roots, ""), "client", server.URL, server.URL); err != nil {
+	if _, err := Discover(t.Context(), NewHTTPClient(roots, ""), "client", server.URL); err != nil {
 		t.Errorf("got %v with the authority given, want no error", err)
 	}
 }
