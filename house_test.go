@@ -22,11 +22,11 @@ var owners = map[string][]string{
 	"github.com/godbus/dbus/v5":     {"pkg/tokenstore", "internal/rig"},
 	"github.com/golang-jwt/jwt/v5":  {"internal/idtoken", "pkg/cognitotest"},
 	"golang.org/x/oauth2":           {".", "internal/provider"},
-	"github.com/BurntSushi/toml":    {"internal/config"},
+	"github.com/BurntSushi/toml":    {"internal/config", "internal/poolfile"},
 	"github.com/spf13/cobra":        {"cmd/cogauth"},
 	"github.com/spf13/pflag":        {"cmd/cogauth"},
 	"golang.org/x/term":             {"cmd/cogauth"},
-	module + "/pkg/cognitotest":     {"cmd/cogauth", "examples"},
+	module + "/pkg/cognitotest":     {"cmd/cogauth", "examples", "internal/poolfile"},
 	module + "/cmd":                 {},
 }
 

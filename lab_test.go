@@ -3,9 +3,11 @@ package cogauth
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -64,18 +66,31 @@ func (l *lockedBuffer) String() string {
 
 func newLab(t *testing.T, edit func(*cognitotest.Config)) *lab {
 	t.Helper()
+	return startLab(t, edit, (*cognitotest.Pool).Start)
+}
+
+// awsLab is a lab whose pool answers under AWS's names.
+func awsLab(t *testing.T, edit func(*cognitotest.Config)) *lab {
+	t.Helper()
+	return startLab(t, edit, (*cognitotest.Pool).StartAWS)
+}
+
+func startLab(t *testing.T, edit func(*cognitotest.Config), start func(*cognitotest.Pool) error) *lab {
+	t.Helper()
 	l := &lab{t: t, clock: &clock{}, store: &faultyStore{}, log: &lockedBuffer{}, opened: make(chan string, 100)}
 	l.callback = fmt.Sprintf("http://localhost:%d/callback", freePort(t))
 	cfg := cognitotest.Config{Now: l.clock.Now, Clients: []cognitotest.AppClient{cognitotest.DefaultClient()}}
 	if edit != nil {
 		edit(&cfg)
 	}
-	cfg.Clients[0].CallbackURLs = []string{l.callback}
+	if cfg.Clients[0].CallbackURLs == nil || cfg.Clients[0].CallbackURLs[0] == cognitotest.DefaultClient().CallbackURLs[0] {
+		cfg.Clients[0].CallbackURLs = []string{l.callback}
+	}
 	pool, err := cognitotest.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := pool.Start(); err != nil {
+	if err := start(pool); err != nil {
 		t.Fatal(err)
 	}
 	l.Pool = pool
@@ -111,7 +126,7 @@ func (l *lab) client(edit func(*Config)) *Client {
 	l.t.Helper()
 	cfg := Config{
 		Issuer: l.Issuer(), ClientID: l.Client().ID, CallbackURLs: []string{l.callback}, Scopes: []string{"openid", "email"},
-		Store: l.store, CacheDir: l.t.TempDir(),
+		Store: l.store, CacheDir: l.t.TempDir(), HTTPClient: l.HTTPClient(),
 		Logger: slog.New(slog.NewTextHandler(l.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		OpenURL: func(ctx context.Context, url string) error {
 			l.opened <- url
@@ -148,6 +163,23 @@ func (l *lab) stored(c *Client) *record {
 		l.t.Fatal(err)
 	}
 	return r
+}
+
+// wantNothingStored looks at every entry that was ever written but client secrets.
+func (l *lab) wantNothingStored() {
+	l.t.Helper()
+	l.store.mu.Lock()
+	calls := slices.Clone(l.store.calls)
+	l.store.mu.Unlock()
+	for _, call := range calls {
+		name, put := strings.CutPrefix(call, "put ")
+		if !put || strings.HasPrefix(name, "secret:") {
+			continue
+		}
+		if _, err := l.store.Memory.Get(l.t.Context(), name); !errors.Is(err, tokenstore.ErrNotFound) {
+			l.t.Errorf("the entry %s is in the store (%v), want nothing", name, err)
+		}
+	}
 }
 
 // faultyStore is a real store in memory whose calls can be watched and made to fail. It is not a

@@ -53,19 +53,7 @@ type LoginOptions struct {
 // tokenstore's errors. A SaveError comes together with a Session: the person is signed in, Token
 // answers as long as this Client lives, but nothing is stored.
 func (c *Client) Login(ctx context.Context, opts *LoginOptions) (*Session, error) {
-	var o LoginOptions
-	if opts != nil {
-		o = *opts
-	}
-	if o.IdentityProvider == "" {
-		o.IdentityProvider = c.cfg.IdentityProvider
-	}
-	if o.Lang == "" {
-		o.Lang = c.cfg.Lang
-	}
-	if o.Timeout == 0 {
-		o.Timeout = DefaultLoginTimeout
-	}
+	o := c.withDefaults(opts)
 	before, err := c.readRecord(ctx)
 	if err != nil {
 		return nil, err
@@ -87,6 +75,23 @@ func (c *Client) Login(ctx context.Context, opts *LoginOptions) (*Session, error
 		e.CallbackURL = srv.CallbackURL()
 	}
 	return session, err
+}
+
+func (c *Client) withDefaults(opts *LoginOptions) LoginOptions {
+	var o LoginOptions
+	if opts != nil {
+		o = *opts
+	}
+	if o.IdentityProvider == "" {
+		o.IdentityProvider = c.cfg.IdentityProvider
+	}
+	if o.Lang == "" {
+		o.Lang = c.cfg.Lang
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultLoginTimeout
+	}
+	return o
 }
 
 // signIn is the part of a login for which the callback port is held.

@@ -199,7 +199,10 @@ func cached(t *testing.T, d *desktop, pool *cognitotest.Pool) {
 		t.Fatal(err)
 	}
 	entry, _ := d.Lookup("service", "cogauth", "username", "p/"+clientID)
-	var record struct{ Session, For string }
+	var record struct {
+		Session string
+		For     struct{ Provider, Scopes, IdP, Resource, Expect string }
+	}
 	if err := json.Unmarshal([]byte(entry), &record); err != nil {
 		t.Fatalf("the record: %v", err)
 	}
@@ -225,7 +228,8 @@ func cached(t *testing.T, d *desktop, pool *cognitotest.Pool) {
 		head, nonce, sealed := rest[:17], rest[21:33], rest[33:21+n]
 		rest = rest[21+n:]
 		var ad []byte
-		for _, s := range []string{magic, "p/" + clientID, record.For, record.Session} {
+		f := record.For
+		for _, s := range []string{magic, "p/" + clientID, record.Session, f.Provider, f.Scopes, f.IdP, f.Resource, f.Expect} {
 			ad = append(binary.BigEndian.AppendUint32(ad, uint32(len(s))), s...)
 		}
 		token := unseal(t, key, nonce, sealed, append(ad, head...))

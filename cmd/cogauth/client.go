@@ -26,12 +26,20 @@ type flags struct {
 	minTTL    time.Duration
 	refresh   bool
 
-	noBrowser bool
-	prompt    string
-	loginHint string
-	timeout   time.Duration
+	noBrowser  bool
+	prompt     string
+	loginHint  string
+	idp        string
+	lang       string
+	switchUser bool
+	timeout    time.Duration
 
-	serve bool
+	browser bool // logout: of the browser as well
+	force   bool
+	require requirements
+
+	serve    bool
+	poolFile string
 
 	configure configureFlags
 }
@@ -64,6 +72,7 @@ type session struct {
 	profile     string
 	interactive string // never, auto or always
 	demo        bool
+	settings    *config.Settings // nil for the demo
 }
 
 // session opens the profile in force.
@@ -75,29 +84,44 @@ func (a *app) session() (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	return a.open(s)
+}
+
+// open makes a profile ready for use.
+func (a *app) open(s *config.Settings) (*session, error) {
 	cache, err := config.CacheDir(a.env())
 	if err != nil {
 		return nil, err
 	}
 	client, err := cogauth.New(cogauth.Config{
-		Profile:       s.Profile,
-		UserPoolID:    s.UserPoolID,
-		Issuer:        s.Issuer,
-		ClientID:      s.ClientID,
-		CallbackURLs:  s.CallbackURLs,
-		Scopes:        s.Scopes,
-		UsernameClaim: s.UsernameClaim,
-		Store:         a.keychain(s.Interactive == config.Always),
-		CacheDir:      cache,
-		CAFiles:       s.CAFiles(),
-		OpenURL:       a.openURL,
-		Logger:        a.logger(),
-		UserAgent:     userAgent(),
+		Profile:          s.Profile,
+		UserPoolID:       s.UserPoolID,
+		Issuer:           s.Issuer,
+		Domain:           s.Domain,
+		Region:           s.Region,
+		ClientID:         s.ClientID,
+		CallbackURLs:     s.CallbackURLs,
+		Scopes:           s.Scopes,
+		IdentityProvider: s.IdP,
+		IdPIdentifier:    s.IdPIdentifier,
+		Lang:             s.Lang,
+		Resource:         s.Resource,
+		Expect:           s.Expect,
+		LogoutURL:        s.LogoutURL,
+		UsernameClaim:    s.UsernameClaim,
+		Store:            a.keychain(s.Interactive == config.Always),
+		CacheDir:         cache,
+		CAFiles:          s.CAFiles(),
+		OpenURL:          a.openURL,
+		Logger:           a.logger(),
+		UserAgent:        userAgent(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &session{Client: client, profile: s.Profile, interactive: s.Interactive}, nil
+	opened := &session{Client: client, profile: s.Profile, interactive: s.Interactive, settings: s}
+	a.opened = opened
+	return opened, nil
 }
 
 // keychain is the operating system's. It may ask a person to unlock it only where there is one:

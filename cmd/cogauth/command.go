@@ -32,7 +32,7 @@ for a fresh, verified ID token. The refresh token stays in the keychain.`,
 	root.PersistentFlags().StringVar(&a.flags.profile, "profile", "", "profile to use (default: COGAUTH_PROFILE, then default_profile)")
 	_ = root.RegisterFlagCompletionFunc("profile", a.completeProfiles)
 	root.AddCommand(a.demoCommand(), a.configureCommand(), a.loginCommand(), a.tokenCommand(), a.whoamiCommand(),
-		a.statusCommand(), a.logoutCommand(), a.configCommand(), a.versionCommand(), exitCodesTopic())
+		a.claimsCommand(), a.statusCommand(), a.logoutCommand(), a.profileCommand(), a.configCommand(), a.versionCommand(), exitCodesTopic())
 	return root
 }
 
@@ -73,6 +73,9 @@ revoked.`,
 	a.addLoginFlags(c)
 	c.Flags().StringVar(&a.flags.prompt, "prompt", "", "OpenID Connect prompt, such as login to be asked for the password again")
 	c.Flags().StringVar(&a.flags.loginHint, "login-hint", "", "user name to offer on the sign-in page")
+	c.Flags().StringVar(&a.flags.idp, "idp", "", "identity provider of the pool to go to at once, such as Google, or COGNITO")
+	c.Flags().StringVar(&a.flags.lang, "lang", "", "language of the sign-in page, such as de (managed login)")
+	c.Flags().BoolVar(&a.flags.switchUser, "switch-user", false, "sign the browser out first, to sign in as somebody else")
 	return c
 }
 
@@ -95,9 +98,14 @@ browser opens unless --interactive, COGAUTH_INTERACTIVE or the profile says so.`
 
 func (a *app) whoamiCommand() *cobra.Command {
 	c := sub("whoami", "Show who is signed in",
-		`Show the claims of the newest ID token that say who you are.`,
-		"  cogauth whoami\n  cogauth whoami --json", a.whoami)
+		`Show the claims of the newest ID token that say who you are, in which groups you
+are and which roles they have. With --require-group or --require-claim nothing is
+printed: exit status 0 says that all of it holds, by a token in force, and 4 that
+it does not.`,
+		"  cogauth whoami\n  cogauth whoami --require-group admins && deploy\n  cogauth whoami --require-claim email_verified=true", a.whoami)
 	c.Flags().BoolVar(&a.flags.json, "json", false, "print a JSON object with every claim")
+	c.Flags().StringArrayVar(&a.flags.require.groups, "require-group", nil, "answer whether you are in this group; repeat it to require several")
+	c.Flags().StringArrayVar(&a.flags.require.claims, "require-claim", nil, "answer whether this claim has this value, NAME=VALUE; repeat it to require several")
 	return c
 }
 
@@ -110,11 +118,17 @@ func (a *app) statusCommand() *cobra.Command {
 }
 
 func (a *app) logoutCommand() *cobra.Command {
-	return sub("logout", "Sign out: revoke the session and remove it from this machine",
+	c := sub("logout", "Sign out: revoke the session and remove it from this machine",
 		`Revoke the refresh token at the server and remove the session from the keychain
 and the cache. It is removed even if the server cannot be told; then the exit
-status says why.`,
-		"  cogauth logout\n  cogauth logout --profile work", a.logout)
+status says why. The browser keeps a session of its own with the sign-in page, by
+which the next login may pass without a question: --browser ends that one too, and
+needs logout_url, a sign-out URL registered for the app client. To sign in as
+somebody else at once, see login --switch-user.`,
+		"  cogauth logout\n  cogauth logout --browser --profile work", a.logout)
+	c.Flags().BoolVar(&a.flags.browser, "browser", false, "sign the browser out as well")
+	c.Flags().BoolVar(&a.flags.noBrowser, "no-browser", false, "with --browser: print the address and leave opening it to you")
+	return c
 }
 
 func (a *app) versionCommand() *cobra.Command {

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -15,115 +15,319 @@ import (
 
 	"github.com/cogauth/cogauth"
 	"github.com/cogauth/cogauth/internal/config"
+	"github.com/cogauth/cogauth/internal/provider"
+	"github.com/cogauth/cogauth/internal/secret"
 )
 
-// configureFlags mirror the keys of a profile.
+// configureFlags are the profile as far as flags give it, and what to do with it.
 type configureFlags struct {
-	userPoolID, issuer, clientID, caFile, usernameClaim string
-	callbackURLs, scopes                                []string
-	makeDefault                                         bool
+	config.Profile
+	from        string
+	secretStdin bool
+	makeDefault bool
 }
 
 func (a *app) configureCommand() *cobra.Command {
 	c := sub("configure", "Write a profile: which pool to sign in to",
 		`Add a profile to config.toml, or replace it. What is not given as a flag is
-asked for, if this is a terminal. A user pool ID and a client ID are enough:
-the rest is discovered. The app client must have the callback URL registered,
-http://localhost:8585/callback unless you name others.`,
-		"  cogauth configure\n  cogauth configure --user-pool-id eu-west-1_AbCdEfGhI --client-id 1h57kf5cpq17m0eml12EXAMPLE", a.runConfigure)
+asked for, if this is a terminal, and the result is shown before it is written.
+
+Any of these is enough, together with --client-id; the rest is discovered:
+  --user-pool-id eu-west-1_AbCdEfGhI
+  --domain myapp --region eu-west-1      where the pool's ID is not known
+  --issuer https://id.example.com        any OpenID provider
+
+--from takes them from what you have: amplify_outputs.json, the JSON of
+"aws cognito-idp describe-user-pool-client", the outputs of CloudFormation or
+Terraform as JSON, or the URL of an OpenMetadata or Collate server. "-" is
+standard input.
+
+The app client must have the callback URL registered, byte for byte:
+http://localhost:8585/callback unless you name others. A client secret is never a
+flag: it is asked for, or read from standard input with --client-secret-stdin, and
+kept in the keychain.`,
+		`  cogauth configure
+  cogauth configure --user-pool-id eu-west-1_AbCdEfGhI --client-id 1h57kf5cpq17m0eml12EXAMPLE
+  cogauth configure --from amplify_outputs.json
+  cogauth configure --from http://localhost:8585 --profile openmetadata
+  cogauth configure --client-secret-stdin --profile work < secret.txt`, a.configure)
 	f := &a.flags.configure
-	c.Flags().StringVar(&f.userPoolID, "user-pool-id", "", "ID of the Cognito user pool, such as eu-west-1_AbCdEfGhI")
-	c.Flags().StringVar(&f.issuer, "issuer", "", "issuer URL of another OpenID provider")
-	c.Flags().StringVar(&f.clientID, "client-id", "", "ID of the app client, a public one")
-	c.Flags().StringArrayVar(&f.callbackURLs, "callback-url", nil, "registered loopback callback URL; repeat it to have spare ports")
-	c.Flags().StringArrayVar(&f.scopes, "scope", nil, "scope to ask for; repeat it (default openid)")
-	c.Flags().StringVar(&f.caFile, "ca-file", "", "PEM file with a certificate authority to trust as well")
-	c.Flags().StringVar(&f.usernameClaim, "username-claim", "", "ID token claim that names you")
+	text := func(p *string, name, usage string) { c.Flags().StringVar(p, name, "", usage) }
+	text(&f.UserPoolID, "user-pool-id", "ID of the Cognito user pool, such as eu-west-1_AbCdEfGhI")
+	text(&f.Issuer, "issuer", "issuer URL of another OpenID provider")
+	text(&f.Domain, "domain", "domain of the pool's sign-in page: a prefix or a host, without the pool's ID")
+	text(&f.Region, "region", "AWS Region of the domain")
+	text(&f.ClientID, "client-id", "ID of the app client")
+	c.Flags().StringArrayVar(&f.CallbackURLs, "callback-url", nil, "registered loopback callback URL; repeat it to have spare ports")
+	c.Flags().StringArrayVar(&f.Scopes, "scope", nil, "scope to ask for; repeat it (default openid)")
+	text(&f.IdP, "idp", "identity provider of the pool to go to at once")
+	text(&f.IdPIdentifier, "idp-identifier", "the same, by one of its identifiers, such as an e-mail domain")
+	text(&f.Lang, "lang", "language of the sign-in page, such as de")
+	text(&f.Resource, "resource", "API that the access token is for (RFC 8707)")
+	text(&f.LogoutURL, "logout-url", "registered sign-out URL, for logout --browser")
+	text(&f.Expect, "expect", "who must sign in: a@b, @b or sub:…; anybody else is refused")
+	text(&f.RefreshTokenValidity, "refresh-token-validity", "how long a sign-in lasts at this app client, such as 30d")
+	text(&f.CAFile, "ca-file", "PEM file with a certificate authority to trust as well")
+	text(&f.UsernameClaim, "username-claim", "ID token claim that names you")
 	c.Flags().StringVar(&a.flags.interactive, "interactive", "", "whether token may open a browser: never, auto or always")
 	c.Flags().BoolVar(&f.makeDefault, "default", false, "make it the default profile")
+	text(&f.from, "from", "file, server URL or - to take the settings from")
+	c.Flags().BoolVar(&f.secretStdin, "client-secret-stdin", false, "read the app client's secret from standard input and keep it in the keychain; without other settings, of the profile as it is")
+	_ = c.RegisterFlagCompletionFunc("interactive", fixed(config.Never, config.Auto, config.Always))
+	_ = c.MarkFlagFilename("from", "json")
 	return c
 }
 
-func (a *app) runConfigure(ctx context.Context) error {
+// proposal is what configure is going to write.
+type proposal struct {
+	name    string
+	profile config.Profile
+	secret  secret.Secret // "" leaves the keychain as it is
+	confirm bool          // it was put together from more than flags
+	advice  []advice      // what the pool still needs
+}
+
+func (a *app) configure(ctx context.Context) error {
 	f := a.flags.configure
-	name := a.asked()
-	if f.userPoolID != "" && f.issuer != "" {
-		return &usageError{errors.New("--user-pool-id and --issuer exclude each other")}
+	f.Interactive = a.flags.interactive
+	file, err := a.file()
+	if err != nil {
+		return err
 	}
-	if (f.userPoolID == "" && f.issuer == "") || f.clientID == "" {
-		if !a.asks() {
-			return &usageError{errors.New("--user-pool-id (or --issuer) and --client-id are needed when there is no terminal to ask on")}
-		}
-		if err := a.ask(ctx, &name, &f); err != nil {
+	if f.secretStdin && f.from == "" && reflect.DeepEqual(f.Profile, config.Profile{}) {
+		return a.configureSecret(ctx)
+	}
+	p := &proposal{name: a.asked(), profile: f.Profile}
+	if p.name != "" {
+		if err := config.CheckName(p.name); err != nil {
 			return err
 		}
 	}
-	if name == "" {
-		name = "default"
+	if f.secretStdin && f.from == "-" {
+		return &usageError{errors.New("--from - and --client-secret-stdin both want standard input")}
 	}
-	path, err := config.Path(a.env())
-	if err != nil {
+	if f.from != "" {
+		if err := a.take(ctx, f.from, p); err != nil {
+			return err
+		}
+	}
+	if f.secretStdin {
+		if p.secret, err = a.readSecret(); err != nil {
+			return err
+		}
+	}
+	if err := a.complete(ctx, p); err != nil {
 		return err
 	}
-	file, err := config.Load(path)
-	if err != nil {
-		return err
+	if p.name == "" {
+		p.name = "default"
 	}
-	if f.caFile != "" && !strings.HasPrefix(f.caFile, "~") {
+	if ca := p.profile.CAFile; ca != "" && !strings.HasPrefix(ca, "~") {
 		// On the command line a relative path means this folder; in the file, the file's.
-		if f.caFile, err = filepath.Abs(f.caFile); err != nil {
+		if p.profile.CAFile, err = filepath.Abs(ca); err != nil {
 			return err
 		}
 	}
-	p := config.Profile{
-		UserPoolID: f.userPoolID, Issuer: f.issuer, ClientID: f.clientID, CallbackURLs: f.callbackURLs,
-		Scopes: f.scopes, CAFile: f.caFile, UsernameClaim: f.usernameClaim, Interactive: a.flags.interactive,
-	}
-	if err := file.Put(name, p, f.makeDefault); err != nil {
+	if err := p.profile.Validate(); err != nil {
 		return err
 	}
-	a.say("profile %s is in %s", name, path)
-	a.say("next: %s login --profile %s", a.name(), name)
+	return a.write(ctx, file, p)
+}
+
+// write shows what was put together, and writes it.
+func (a *app) write(ctx context.Context, file *config.File, p *proposal) error {
+	if p.confirm {
+		fmt.Fprintf(a.err, "\n%s\n", p.profile.Render(p.name))
+		if _, replaces := file.Profiles[p.name]; replaces {
+			a.say("this replaces the profile %s", p.name)
+		}
+		if a.asks() {
+			q, done := a.questions(ctx)
+			answer := q.text("Write it to "+file.Path+"? (yes/no)", "yes")
+			done()
+			if q.err != nil {
+				return q.err
+			}
+			if !strings.HasPrefix(strings.ToLower(answer), "y") {
+				a.say("nothing was written")
+				return silent(exitFailed)
+			}
+		}
+	}
+	undo, err := a.keepSecret(ctx, p)
+	if err != nil {
+		return err
+	}
+	if err := file.Put(p.name, p.profile, a.flags.configure.makeDefault); err != nil {
+		undo()
+		return err
+	}
+	a.say("profile %s is in %s", p.name, file.Path)
+	if !p.secret.Empty() {
+		a.say("its client secret is in the keychain")
+	}
+	for _, ad := range p.advice {
+		a.say("before you can sign in: %s", ad.hint)
+		if ad.command != "" {
+			fmt.Fprintf(a.err, "\n%s\n\n", ad.command)
+		}
+	}
+	a.say("next: %s login --profile %s", a.name(), p.name)
 	return nil
 }
 
-// ask fills in what the flags left open.
-func (a *app) ask(ctx context.Context, name *string, f *configureFlags) error {
-	// Questions go to the terminal itself, wherever standard error goes.
-	q := &questions{out: a.err, ctx: ctx, lines: bufio.NewReader(a.in)}
-	if tty, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0); err == nil {
-		defer tty.Close()
-		q.out = tty
+// keepSecret puts the secret into the keychain, before the profile that needs it is written. undo
+// takes it out again.
+func (a *app) keepSecret(ctx context.Context, p *proposal) (undo func(), err error) {
+	if p.secret.Empty() {
+		return func() {}, nil
 	}
-	if *name == "" {
-		*name = q.text("Profile name", "default")
+	client, err := a.secretHolder(p.name, p.profile)
+	if err != nil {
+		return nil, err
 	}
-	if f.userPoolID == "" && f.issuer == "" {
-		answer := q.text("User pool ID (eu-west-1_AbCdEfGhI), or issuer URL of another provider", "")
-		if strings.Contains(answer, "://") {
-			f.issuer = answer
-		} else {
-			f.userPoolID = answer
+	before, err := client.HasClientSecret(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := client.SetClientSecret(ctx, p.secret.Reveal()); err != nil {
+		return nil, fmt.Errorf("keep the client secret: %w", err)
+	}
+	return func() {
+		if !before {
+			_ = client.SetClientSecret(context.WithoutCancel(ctx), "") // best effort: the file's error is what counts
 		}
+	}, nil
+}
+
+// secretHolder is a Client for nothing but the keychain entry of a profile's secret: that is named by
+// profile and client ID alone.
+func (a *app) secretHolder(name string, p config.Profile) (*cogauth.Client, error) {
+	cache, err := config.CacheDir(a.env())
+	if err != nil {
+		return nil, err
 	}
-	if f.clientID == "" {
-		f.clientID = q.text("App client ID", "")
+	return cogauth.New(cogauth.Config{
+		Profile: name, ClientID: p.ClientID, Issuer: "https://localhost", // of no consequence here
+		Store: a.keychain(false), CacheDir: cache, OpenURL: a.openURL,
+	})
+}
+
+// configureSecret gives the profile in force a client secret, and leaves the file alone.
+func (a *app) configureSecret(ctx context.Context) error {
+	s, err := a.session()
+	if err != nil {
+		return err
 	}
-	if len(f.callbackURLs) == 0 {
+	if s.demo {
+		return &usageError{fmt.Errorf("the profile %q belongs to the demo", config.Reserved)}
+	}
+	given, err := a.readSecret()
+	if err != nil {
+		return err
+	}
+	if err := s.SetClientSecret(ctx, given.Reveal()); err != nil {
+		return fmt.Errorf("keep the client secret: %w", err)
+	}
+	a.say("the client secret of profile %s is in the keychain", s.profile)
+	a.say("next: %s login --profile %s", a.name(), s.profile)
+	return nil
+}
+
+// maxSecret is many times the 64 characters that a user pool's have.
+const maxSecret = 1024
+
+// readSecret reads a client secret from standard input: one line, or without echo on a terminal.
+func (a *app) readSecret() (secret.Secret, error) {
+	if a.asks() {
+		return a.askSecret("Client secret: ")
+	}
+	raw, err := io.ReadAll(io.LimitReader(a.in, maxSecret+3))
+	if err != nil {
+		return secret.Secret{}, fmt.Errorf("read the client secret from standard input: %w", err)
+	}
+	return checkSecret(string(raw))
+}
+
+func checkSecret(raw string) (secret.Secret, error) {
+	s := strings.TrimRight(raw, "\r\n")
+	switch {
+	case s == "":
+		return secret.Secret{}, &usageError{errors.New("there is no client secret on standard input")}
+	case len(s) > maxSecret, strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r >= 0x7f }):
+		return secret.Secret{}, &usageError{errors.New("what is on standard input is not a client secret: it has spaces, several lines or other characters that none has")}
+	}
+	return secret.New(s), nil
+}
+
+// complete asks for what is missing.
+func (a *app) complete(ctx context.Context, p *proposal) error {
+	known := p.profile.UserPoolID+p.profile.Issuer+p.profile.Domain != ""
+	if known && p.profile.ClientID != "" {
+		return nil
+	}
+	if !a.asks() || a.flags.configure.from == "-" {
+		return &usageError{errors.New("--user-pool-id (or --issuer, or --domain) and --client-id are needed when there is no terminal to ask on")}
+	}
+	q, done := a.questions(ctx)
+	defer done()
+	p.confirm = true
+	if p.name == "" {
+		p.name = q.text("Profile name", "default")
+	}
+	if !known {
+		place(&p.profile, q.text("User pool ID (eu-west-1_AbCdEfGhI), sign-in domain, or issuer URL of another provider", ""))
+	}
+	if p.profile.Domain != "" && p.profile.Region == "" && provider.HostRegion(p.profile.Domain) == "" {
+		p.profile.Region = q.text("AWS Region of the domain (eu-west-1)", "")
+	}
+	if p.profile.ClientID == "" {
+		p.profile.ClientID = q.text("App client ID", "")
+	}
+	if p.secret.Empty() && q.err == nil {
+		p.secret, q.err = a.askSecret("Client secret (empty for a public client): ")
+	}
+	if len(p.profile.CallbackURLs) == 0 {
 		answer := strings.Fields(strings.ReplaceAll(q.text("Registered callback URL", cogauth.DefaultCallbackURL), ",", " "))
 		if !slices.Equal(answer, []string{cogauth.DefaultCallbackURL}) { // a default is not written down
-			f.callbackURLs = answer
+			p.profile.CallbackURLs = answer
 		}
 	}
 	return q.err
 }
 
+// place puts an answer where it belongs by its form.
+func place(p *config.Profile, answer string) {
+	host, isURL := strings.CutPrefix(answer, "https://")
+	host = strings.TrimSuffix(host, "/")
+	switch {
+	case isURL && provider.HostRegion(host) != "":
+		p.Domain = host // people copy it with the scheme
+	case strings.Contains(answer, "://"):
+		p.Issuer = answer
+	case strings.Contains(answer, "_"):
+		p.UserPoolID = answer
+	default:
+		p.Domain = answer
+	}
+}
+
 // questions asks on the terminal. After the first error it asks no more.
 type questions struct {
-	out   io.Writer
-	ctx   context.Context
-	lines *bufio.Reader
-	err   error
+	out io.Writer
+	ctx context.Context
+	a   *app
+	err error
+}
+
+// questions go to the terminal itself, wherever standard error goes.
+func (a *app) questions(ctx context.Context) (q *questions, done func()) {
+	q = &questions{out: a.err, ctx: ctx, a: a}
+	if tty, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0); err == nil {
+		q.out = tty
+		return q, func() { tty.Close() }
+	}
+	return q, func() {}
 }
 
 // text asks until there is an answer; an empty one takes the default.
@@ -153,7 +357,7 @@ func (q *questions) line() string {
 	}
 	read := make(chan result, 1)
 	go func() {
-		text, err := q.lines.ReadString('\n')
+		text, err := q.a.input().ReadString('\n')
 		read <- result{text, err}
 	}()
 	select {

@@ -36,10 +36,15 @@ func (a *app) demoCommand() *cobra.Command {
 		`Start a stand-in Cognito user pool on the loopback interface, sign in to it as
 to any other pool, and leave you signed in on the profile "demo". Nothing leaves
 this machine and your configuration is not touched. Without a display, a
-built-in HTTP client fills in the sign-in form.`,
-		"  cogauth demo\n  cogauth demo --serve", a.demo)
+built-in HTTP client fills in the sign-in form.
+
+With --serve the pool stays up for other programs: for developing against
+Cognito without a network. --pool takes its description from a file.`,
+		"  cogauth demo\n  cogauth demo --serve\n  cogauth demo --serve --pool examples/pools/programster.toml", a.demo)
 	a.addLoginFlags(c)
 	c.Flags().BoolVar(&a.flags.serve, "serve", false, "keep the pool running for other programs and print its settings")
+	c.Flags().StringVar(&a.flags.poolFile, "pool", "", "with --serve: TOML file that describes the pool")
+	_ = c.MarkFlagFilename("pool", "toml")
 	return c
 }
 
@@ -63,13 +68,16 @@ func demoPool() (*cognitotest.Pool, error) {
 }
 
 func (a *app) demo(ctx context.Context) error {
+	if a.flags.poolFile != "" {
+		return a.servePool(ctx)
+	}
 	pool, err := demoPool()
 	if err != nil {
 		return fmt.Errorf("start the demo pool: %w", err)
 	}
 	defer pool.Close()
 	if a.flags.serve {
-		return a.serveDemo(ctx, pool)
+		return a.serve(ctx, pool)
 	}
 	d := &demoProfile{Issuer: pool.Issuer(), ClientID: demoClientID, Store: "keychain"}
 	dir, err := a.demoDir()
@@ -154,33 +162,6 @@ func (a *app) demoNext(s *cogauth.Session) error {
 	}
 	fmt.Fprintln(a.err)
 	return nil
-}
-
-// serveDemo keeps the pool for other programs, until a signal.
-func (a *app) serveDemo(ctx context.Context, pool *cognitotest.Pool) error {
-	user, client := pool.User(), pool.Client()
-	err := a.print(fmt.Sprintf(`issuer       %s
-hosted UI    %s
-client ID    %s
-user         %s
-password     %s
-callbacks    %s
-
-As a profile in config.toml:
-
-  [profiles.local]
-  issuer        = %q
-  client_id     = %q
-  callback_urls = ["%s"]
-
-`, pool.Issuer(), pool.Domain(), client.ID, user.Username, user.Password, strings.Join(client.CallbackURLs, "\n             "),
-		pool.Issuer(), client.ID, strings.Join(client.CallbackURLs, `", "`)))
-	if err != nil {
-		return err
-	}
-	a.say("the pool runs until you press Ctrl-C; it answers on the loopback interface only")
-	<-ctx.Done()
-	return ctx.Err()
 }
 
 // demoProfile is what a later command must know of the demo.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ func (a *app) login(ctx context.Context) error {
 	s, err := a.session()
 	if errors.Is(err, config.ErrNoProfile) && a.asks() {
 		a.say("no profile is configured yet")
-		if err = a.runConfigure(ctx); err == nil {
+		if err = a.configure(ctx); err == nil {
 			s, err = a.session()
 		}
 	}
@@ -63,10 +64,14 @@ func (a *app) loginOptions() *cogauth.LoginOptions {
 		timeout = cogauth.DefaultLoginTimeout
 	}
 	return &cogauth.LoginOptions{
-		Prompt:    a.flags.prompt,
-		LoginHint: a.flags.loginHint,
-		Timeout:   timeout,
-		NoBrowser: a.flags.noBrowser,
+		Prompt:           a.flags.prompt,
+		LoginHint:        a.flags.loginHint,
+		IdentityProvider: a.flags.idp,
+		Lang:             a.flags.lang,
+		SwitchUser:       a.flags.switchUser,
+		Timeout:          timeout,
+		NoBrowser:        a.flags.noBrowser,
+		Pasted:           a.pasted(),
 		ShowURL: func(url string) {
 			switch {
 			case a.unattended:
@@ -81,6 +86,9 @@ func (a *app) loginOptions() *cogauth.LoginOptions {
 			// One undecorated line: a terminal that wraps it still copies it whole.
 			fmt.Fprintf(a.err, "\n%s\n\n", url)
 			a.say("waiting for you to sign in (up to %s; Ctrl-C to stop)", words(timeout))
+			if a.asks() {
+				a.say("if the browser ends on an error, or cannot come back to this machine, paste its address here")
+			}
 		},
 	}
 }
@@ -92,12 +100,69 @@ func (a *app) welcome(s *cogauth.Session) {
 	}
 }
 
+// pasted reads what the person pastes while a login waits, or is nil if nobody can.
+func (a *app) pasted() func(context.Context) (string, error) {
+	if a.unattended || !a.asks() {
+		return nil
+	}
+	return func(context.Context) (string, error) {
+		for {
+			line, err := a.input().ReadString('\n')
+			if err != nil {
+				return "", err
+			}
+			if line = strings.TrimSpace(line); line != "" {
+				return line, nil
+			}
+		}
+	}
+}
+
+// input is what the person types. There is one buffer for all of a run's questions.
+func (a *app) input() *bufio.Reader {
+	if a.lines == nil {
+		a.lines = bufio.NewReader(a.in)
+	}
+	return a.lines
+}
+
 // logout ends the session and says honestly what happened to it.
 func (a *app) logout(ctx context.Context) error {
 	s, err := a.session()
 	if err != nil {
 		return err
 	}
+	if !a.flags.browser {
+		return a.endSession(ctx, s)
+	}
+	if s.demo {
+		return &usageError{errors.New("the demo's sign-in page has ended with its pool: there is nothing to sign out of in the browser")}
+	}
+	// A missing sign-out URL is said before anything is ended; trouble with the network keeps nobody
+	// from ending the session here.
+	address, err := s.SignOutURL(ctx)
+	if errors.Is(err, cogauth.ErrMisconfigured) {
+		return err
+	}
+	err = errors.Join(a.endSession(ctx, s), err)
+	if address == "" {
+		return err
+	}
+	if a.flags.noBrowser {
+		a.say("to sign the browser out too, open this address in it:")
+	} else {
+		a.say("your browser should open to be signed out too; if it does not, open this address:")
+	}
+	fmt.Fprintf(a.err, "\n%s\n\n", address)
+	if !a.flags.noBrowser {
+		if openErr := a.openURL(ctx, address); openErr != nil {
+			a.say("warning: no browser was opened: %s", oneLine(openErr.Error()))
+		}
+	}
+	return err
+}
+
+func (a *app) endSession(ctx context.Context, s *session) error {
 	res, err := s.Logout(ctx)
 	switch {
 	case !res.Found && err == nil:

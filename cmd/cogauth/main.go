@@ -8,6 +8,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -51,7 +52,9 @@ type app struct {
 	asks     func() bool // whether questions can be asked and answered
 
 	flags      flags
-	unattended bool // the demo signs in by itself: nobody is asked to do anything
+	opened     *session      // the last one, for advice on its errors
+	lines      *bufio.Reader // of in; see input
+	unattended bool          // the demo signs in by itself: nobody is asked to do anything
 }
 
 // run dispatches. The two commands that other programs call all day long are answered before

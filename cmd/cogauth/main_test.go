@@ -54,14 +54,15 @@ func TestScripts(t *testing.T) {
 			"jwt":    checkJWT,
 			"expect": expectRequests,
 			"opener": writeOpener,
+			"groups": setGroups,
 		},
-		Setup: setup(t),
+		Setup: scriptSetup(t),
 	})
 }
 
-// setup gives a script an environment of its own; sessions share one real keychain, and differ by
+// scriptSetup gives a script an environment of its own; sessions share one real keychain, and differ by
 // client ID.
-func setup(t *testing.T) func(*testscript.Env) error {
+func scriptSetup(t *testing.T) func(*testscript.Env) error {
 	none := rig.DeadBus(t) // not NoBus: a desktop has one at a well-known place
 	ring := sync.OnceValue(func() []string { return rig.Keyring(t).Env() })
 	return func(env *testscript.Env) error {
@@ -104,7 +105,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// pool [rotate] [ttl=DURATION] [norefresh]: starts a stand-in pool and sets ISSUER, CLIENT and CALLBACK.
+// pool [rotate] [ttl=DURATION] [norefresh] [secret]: starts a stand-in pool and sets ISSUER, CLIENT and CALLBACK.
 func startPool(ts *testscript.TestScript, _ bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -121,6 +122,8 @@ func startPool(ts *testscript.TestScript, _ bool, args []string) {
 			cfg.Clients[0].IDTokenValidity, cfg.Clients[0].AccessTokenValidity = d, d
 		case "norefresh":
 			cfg.OmitRefreshToken = true
+		case "secret":
+			cfg.Clients[0].Secrets = []string{"abcdefghijklmnopqrstuvwxyz0123456789"}
 		default:
 			ts.Fatalf("pool: unknown option %s", a)
 		}
@@ -213,6 +216,11 @@ func occupy(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	go http.Serve(l, http.NotFoundHandler())
 	ts.Defer(func() { l.Close() })
+}
+
+// groups USER NAME…: the pool's administrator changes somebody's groups.
+func setGroups(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(pool(ts).UpdateUser(args[0], func(u *cognitotest.User) { u.Groups = args[1:] }))
 }
 
 // elapse DURATION: lets real time pass.

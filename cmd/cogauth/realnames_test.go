@@ -22,6 +22,9 @@ type program struct {
 	exe  string
 	env  []string
 	pool *cognitotest.Pool
+
+	ring  *rig.Session // its keychain
+	stdin string
 }
 
 // run starts the program, signs in at the first address it prints, and returns its exit status and
@@ -32,6 +35,7 @@ func (p *program) run(args ...string) (status int, stdout, stderr string) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.exe, args...)
 	cmd.Env = p.env
+	cmd.Stdin = strings.NewReader(p.stdin)
 	var out bytes.Buffer
 	w := &urlWatcher{found: func(url string) {
 		go p.pool.UserAgent().SignIn(ctx, url, p.pool.User().Username, p.pool.User().Password)
@@ -67,7 +71,8 @@ func awsPool(t *testing.T, extra string) *program {
 			t.Fatal(err)
 		}
 	}
-	return &program{t, rig.Build(t), append(rig.Keyring(t).Env(), "COGAUTH_CONFIG="+config, "HTTPS_PROXY="+pool.ProxyURL(), "AWS_CA_BUNDLE="), pool}
+	ring := rig.Keyring(t)
+	return &program{t: t, exe: rig.Build(t), env: append(ring.Env(), "COGAUTH_CONFIG="+config, "HTTPS_PROXY="+pool.ProxyURL(), "AWS_CA_BUNDLE="), pool: pool, ring: ring}
 }
 
 // H2: the requests to the pool, under its real names, go through the proxy that the environment

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cogauth/cogauth"
 	"github.com/cogauth/cogauth/internal/config"
+	"github.com/cogauth/cogauth/internal/importer"
 	"github.com/cogauth/cogauth/pkg/loopback"
 	"github.com/cogauth/cogauth/pkg/tokenstore"
 )
@@ -46,7 +47,8 @@ type silent int
 func (s silent) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 // hints is the one place where an error becomes an exit status and advice; the first match counts.
-// In a hint, {login} and {cogauth} stand for commands as this person would type them.
+// In a hint, {login} and {cogauth} stand for commands as this person would type them,
+// and {profile} for the flag that names the profile in force, if one was given.
 // TestHintsAreComplete fails if an exported error is missing here.
 var hints = []struct {
 	is   error
@@ -64,21 +66,17 @@ var hints = []struct {
 	{tokenstore.ErrNotFound, exitKeychain, "run {login}"},
 	{cogauth.ErrLoginRequired, exitLoginRequired, "run {login}"},
 	{loopback.ErrPortBusy, exitIncomplete, "stop that program for a moment, or register a second callback URL and add it to callback_urls"},
-	{cogauth.ErrLoginIncomplete, exitIncomplete, "run {login} again"},
-	{cogauth.ErrOffline, exitOffline, "you are still signed in; check the network, HTTPS_PROXY and VPN, then try again"},
+	{cogauth.ErrLoginIncomplete, exitIncomplete, "run {login} again; if the browser shows an error, its address bar says which (error=…), and you can paste that address into the waiting {login}"},
+	{cogauth.ErrOffline, exitOffline, "check the network, HTTPS_PROXY and VPN, then try again; a session that was there is kept"},
+	{cogauth.ErrNoDomain, exitMisconfigured, "the user pool needs a domain for its sign-in page: ask its administrator"},
+	{cogauth.ErrNoDiscovery, exitMisconfigured, "a user pool's issuer is https://cognito-idp.REGION.amazonaws.com/POOLID; if what you have is the address of its sign-in page, set that as domain, with region, in place of issuer"},
+	{cogauth.ErrNoLoginPages, exitMisconfigured, "the app client needs a managed login style: ask the pool's administrator"},
+	{cogauth.ErrNoLogoutURL, exitMisconfigured, "register a sign-out URL for the app client and set it as logout_url, byte for byte; or run {cogauth} logout without --browser"},
 	{cogauth.ErrUntrusted, exitMisconfigured, "if your network inspects TLS, put its certificate in a PEM file and name it with ca_file"},
 	{cogauth.ErrMisconfigured, exitMisconfigured, "{cogauth} config explain shows what is set and where"},
+	{cogauth.ErrUnexpectedPerson, exitRefused, "run {login} --switch-user and sign in as the right person, or change expect in the profile"},
+	{cogauth.ErrNoIDToken, exitRefused, "enable the scope openid for the app client, and leave it in scopes"},
 	{cogauth.ErrRefused, exitRefused, ""},
-}
-
-// codeHints are for refusals whose OAuth error code (RFC 6749 §4.1.2.1, §5.2) says what to do.
-var codeHints = map[string]string{
-	"access_denied":       "the sign-in was declined in the browser; run {login} again",
-	"invalid_client":      "the app client must be a public one, without a secret, and client_id must be its ID",
-	"invalid_grant":       "the code was used, too old, or the client may not read every attribute of its scopes; run {login} again",
-	"invalid_scope":       "ask only for scopes that the app client allows: {cogauth} config explain shows them",
-	"unauthorized_client": "enable the authorization code grant for the app client, and register the callback URL exactly as {cogauth} config explain shows it",
-	"login_required":      "nobody is signed in in the browser; run {login} without --prompt none",
 }
 
 // report prints err for the person and returns the exit status.
@@ -107,12 +105,23 @@ func (a *app) report(ctx context.Context, err error) int {
 			exit, text = h.exit, h.hint
 		}
 	}
-	if errors.As(err, &oauth) && exit == exitRefused && codeHints[oauth.Code] != "" {
-		text = codeHints[oauth.Code]
+	command := ""
+	if exit == exitRefused || exit == exitMisconfigured {
+		known := a.adviseOn(err)
+		if known.hint == "" && errors.As(err, &oauth) {
+			known = a.advise(ctx, oauth)
+		}
+		if known.hint != "" {
+			text, command = known.hint, known.command
+		}
 	}
 	var bad *config.Error
 	if errors.As(err, &bad) && bad.Fix != "" {
 		text = bad.Fix
+	}
+	var foreign *importer.Error
+	if errors.As(err, &foreign) {
+		exit, text = exitMisconfigured, foreign.Fix
 	}
 	if errors.As(err, &hint) {
 		text = hint.hint
@@ -121,6 +130,9 @@ func (a *app) report(ctx context.Context, err error) int {
 	fmt.Fprintf(&b, "cogauth: error: %s\n", oneLine(err.Error()))
 	if text != "" {
 		fmt.Fprintf(&b, "cogauth: hint: %s\n", a.spell(text))
+	}
+	if command != "" {
+		fmt.Fprintf(&b, "\n%s\n\n", command)
 	}
 	io.WriteString(a.err, b.String())
 	return exit
@@ -131,14 +143,15 @@ func oneLine(s string) string { return strings.ReplaceAll(strings.TrimSpace(s), 
 
 // spell fills in commands as this person would type them.
 func (a *app) spell(hint string) string {
-	login := a.name() + " login"
+	login, profile := a.name()+" login", ""
 	if p := a.asked(); p != "" {
-		login += " --profile " + p
+		profile = " --profile " + quoteArg(p)
+		login += profile
 		if p == config.Reserved {
 			login = a.name() + " demo"
 		}
 	}
-	return strings.NewReplacer("{login}", login, "{cogauth}", a.name()).Replace(hint)
+	return strings.NewReplacer("{login}", login, "{cogauth}", a.name(), "{profile}", profile).Replace(hint)
 }
 
 // say writes one line to the person.

@@ -30,7 +30,7 @@ func (a *app) status(ctx context.Context) error {
 	if a.flags.json {
 		return a.printJSON(statusJSON{
 			Profile: s.profile, SignedIn: true, Issuer: sess.Issuer, ClientID: sess.ClientID, Username: sess.Username, Subject: sess.Subject,
-			SignedInAt: stamp(sess.SignedInAt), IDTokenExpires: stamp(sess.IDTokenExpires), AccessTokenExpires: stamp(sess.AccessTokenExpires), Refreshable: sess.Refreshable,
+			SignedInAt: stamp(sess.SignedInAt), IDTokenExpires: stamp(sess.IDTokenExpires), AccessTokenExpires: stamp(sess.AccessTokenExpires), Refreshable: sess.Refreshable, Ends: stamp(s.ends(sess)),
 		})
 	}
 	now := time.Now()
@@ -41,7 +41,7 @@ func (a *app) status(ctx context.Context) error {
 	case !sess.Refreshable:
 		renewal = "never: the sign-in brought no refresh token"
 	}
-	return a.printTable([][2]string{
+	rows := [][2]string{
 		{"profile", s.profile},
 		{"signed in as", sess.Username},
 		{"since", sess.SignedInAt.Local().Format("2006-01-02 15:04")},
@@ -50,7 +50,19 @@ func (a *app) status(ctx context.Context) error {
 		{"ID token", expiry(sess.IDTokenExpires, now)},
 		{"access token", expiry(sess.AccessTokenExpires, now)},
 		{"renewed", renewal},
-	})
+	}
+	if end := s.ends(sess); !end.IsZero() {
+		rows = append(rows, [2]string{"sign-in ends", until(end, now)})
+	}
+	return a.printTable(rows)
+}
+
+// ends is when the refresh token expires, if refresh_token_validity says how long one lives.
+func (s *session) ends(sess *cogauth.Session) time.Time {
+	if s.settings == nil || s.settings.RefreshTokenValidity == 0 || !sess.Refreshable {
+		return time.Time{}
+	}
+	return sess.SignedInAt.Add(s.settings.RefreshTokenValidity)
 }
 
 func expiry(t, now time.Time) string {
@@ -74,6 +86,7 @@ type statusJSON struct {
 	IDTokenExpires     *time.Time `json:"id_token_expires_at,omitempty"`
 	AccessTokenExpires *time.Time `json:"access_token_expires_at,omitempty"`
 	Refreshable        bool       `json:"refreshable"`
+	Ends               *time.Time `json:"sign_in_ends_at,omitempty"`
 }
 
 // stamp leaves a zero time out of JSON.
@@ -92,6 +105,9 @@ func (a *app) whoami(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if a.flags.require.any() {
+		return a.require(ctx, s)
+	}
 	sess, err := s.Session(ctx)
 	if err == nil && sess.Claims == nil {
 		if _, err = s.Token(ctx, nil); err == nil {
@@ -105,12 +121,14 @@ func (a *app) whoami(ctx context.Context) error {
 		return a.printJSON(struct {
 			Username string         `json:"username"`
 			Profile  string         `json:"profile"`
+			Groups   []string       `json:"groups,omitempty"`
+			Roles    []string       `json:"roles,omitempty"`
 			Claims   map[string]any `json:"claims"`
-		}{sess.Username, s.profile, sess.Claims})
+		}{sess.Username, s.profile, sess.Groups(), sess.Roles(), sess.Claims})
 	}
 	rows := [][2]string{{"user", sess.Username}}
 	for _, r := range []struct{ label, claim string }{
-		{"name", "name"}, {"email", "email"}, {"username", "cognito:username"}, {"groups", "cognito:groups"}, {"subject", "sub"}, {"issuer", "iss"},
+		{"name", "name"}, {"email", "email"}, {"username", "cognito:username"}, {"groups", "cognito:groups"}, {"role", "cognito:preferred_role"}, {"roles", "cognito:roles"}, {"subject", "sub"}, {"issuer", "iss"},
 	} {
 		if v := show(sess.Claims[r.claim]); v != "" && v != sess.Username {
 			rows = append(rows, [2]string{r.label, v})
@@ -139,10 +157,19 @@ func show(v any) string {
 
 // printTable prints aligned rows of label and value.
 func (a *app) printTable(rows [][2]string) error {
+	cells := make([][]string, len(rows))
+	for i := range rows {
+		cells[i] = rows[i][:]
+	}
+	return a.printRows(cells)
+}
+
+// printRows prints aligned cells.
+func (a *app) printRows(rows [][]string) error {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
-		fmt.Fprintf(w, "%s\t%s\n", r[0], r[1])
+		fmt.Fprintln(w, strings.Join(r, "\t"))
 	}
 	w.Flush()
 	return a.print(b.String())

@@ -36,15 +36,11 @@ func (a *app) addTokenFlags(fs *pflag.FlagSet) {
 
 // token prints a fresh token.
 func (a *app) token(ctx context.Context) error {
-	o := &cogauth.TokenOptions{Refresh: a.flags.refresh, MinTTL: a.flags.minTTL}
-	switch a.flags.tokenType {
-	case "id":
-		o.Type = cogauth.IDToken
-	case "access":
-		o.Type = cogauth.AccessToken
-	default:
-		return &usageError{fmt.Errorf("--type is %q, not id or access", clean(a.flags.tokenType))}
+	typ, err := a.wantedType()
+	if err != nil {
+		return err
 	}
+	o := &cogauth.TokenOptions{Type: typ, Refresh: a.flags.refresh, MinTTL: a.flags.minTTL}
 	if i := a.flags.interactive; i != "" && !slices.Contains([]string{config.Never, config.Auto, config.Always}, i) {
 		return &usageError{fmt.Errorf("--interactive is %q, not never, auto or always", clean(i))}
 	}

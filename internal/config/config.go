@@ -55,12 +55,22 @@ type File struct {
 type Profile struct {
 	UserPoolID    string   // user_pool_id: an Amazon Cognito user pool; excludes Issuer
 	Issuer        string   // issuer: any OpenID provider, byte for byte as in its iss claim
+	Domain        string   // domain: of a pool's hosted UI, prefix or host, where its ID is not known
+	Region        string   // region: AWS Region of Domain
 	ClientID      string   // client_id: required
 	CallbackURLs  []string // callback_urls: loopback redirect URIs as registered, tried in order
 	Scopes        []string // scopes: RFC 6749 §3.3 tokens, openid among them
+	IdP           string   // idp: the pool's name for the identity provider to go to at once
+	IdPIdentifier string   // idp_identifier: the same by an identifier; excludes IdP
+	Lang          string   // lang: of the sign-in page, such as de
+	Resource      string   // resource: the API that the access token is for (RFC 8707)
+	LogoutURL     string   // logout_url: a registered sign-out URL
+	Expect        string   // expect: who must sign in: a@b, @b or sub:…
 	CAFile        string   // ca_file: PEM certificates to trust besides the system's
 	UsernameClaim string   // username_claim: the ID-token claim that names the person
 	Interactive   string   // interactive: Never, Auto or Always
+
+	RefreshTokenValidity string // refresh_token_validity: how long a sign-in lasts, such as 30d
 }
 
 const (
@@ -69,20 +79,30 @@ const (
 
 	keyUserPoolID    = "user_pool_id"
 	keyIssuer        = "issuer"
+	keyDomain        = "domain"
+	keyRegion        = "region"
 	keyClientID      = "client_id"
 	keyCallbackURLs  = "callback_urls"
 	keyScopes        = "scopes"
 	keyCAFile        = "ca_file"
 	keyUsernameClaim = "username_claim"
 	keyInteractive   = "interactive"
+	keyIdP           = "idp"
+	keyIdPIdentifier = "idp_identifier"
+	keyLang          = "lang"
+	keyResource      = "resource"
+	keyLogoutURL     = "logout_url"
+	keyExpect        = "expect"
+	keyValidity      = "refresh_token_validity"
 )
 
 // topKeys and profileKeys are all there is, in the order in which they are written and explained.
 var (
 	topKeys     = []string{keyDefault, keyProfiles}
 	profileKeys = []string{
-		keyUserPoolID, keyIssuer, keyClientID, keyCallbackURLs,
-		keyScopes, keyCAFile, keyUsernameClaim, keyInteractive,
+		keyUserPoolID, keyIssuer, keyDomain, keyRegion, keyClientID, keyCallbackURLs, keyScopes,
+		keyIdP, keyIdPIdentifier, keyLang, keyResource, keyLogoutURL, keyExpect, keyValidity,
+		keyCAFile, keyUsernameClaim, keyInteractive,
 	}
 )
 
@@ -94,6 +114,10 @@ func (p *Profile) field(key string) any {
 		return &p.UserPoolID
 	case keyIssuer:
 		return &p.Issuer
+	case keyDomain:
+		return &p.Domain
+	case keyRegion:
+		return &p.Region
 	case keyClientID:
 		return &p.ClientID
 	case keyCallbackURLs:
@@ -106,6 +130,20 @@ func (p *Profile) field(key string) any {
 		return &p.UsernameClaim
 	case keyInteractive:
 		return &p.Interactive
+	case keyIdP:
+		return &p.IdP
+	case keyIdPIdentifier:
+		return &p.IdPIdentifier
+	case keyLang:
+		return &p.Lang
+	case keyResource:
+		return &p.Resource
+	case keyLogoutURL:
+		return &p.LogoutURL
+	case keyExpect:
+		return &p.Expect
+	case keyValidity:
+		return &p.RefreshTokenValidity
 	}
 	return nil
 }

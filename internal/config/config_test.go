@@ -139,7 +139,7 @@ func (tc badFile) run(t *testing.T) {
 	}
 }
 
-const profileKeyList = "the keys here are user_pool_id, issuer, client_id, callback_urls, scopes, ca_file, username_claim, interactive"
+const profileKeyList = "the keys here are user_pool_id, issuer, domain, region, client_id, callback_urls, scopes, idp, idp_identifier, lang, resource, logout_url, expect, refresh_token_validity, ca_file, username_claim, interactive"
 
 // G3: unknown keys are refused, at every level, with the nearest one that exists.
 func TestG3UnknownKeysAreRefused(t *testing.T) {
@@ -259,7 +259,7 @@ func TestClientSecretIsRefusedAndNotEchoed(t *testing.T) {
 	} {
 		_, err := Load(write(t, src))
 		e := wellFormed(t, err)
-		if want := "client_secret does not belong in a file, and client secrets are not supported yet"; e.Fact != want {
+		if want := "client_secret does not belong in a file"; e.Fact != want {
 			t.Errorf("got %q, want %q for %q", e.Fact, want, src)
 		}
 		if e.Line == 0 {

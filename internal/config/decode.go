@@ -144,8 +144,8 @@ func looksLikeProfile(table map[string]any) bool {
 }
 
 func (d *decoder) secret(path ...string) {
-	d.add("client_secret does not belong in a file, and client secrets are not supported yet",
-		"delete the line, replace the secret at the provider, and use an app client without a secret", path...)
+	d.add("client_secret does not belong in a file",
+		"delete the line, replace the secret at the provider, since it may have been read, and run cogauth configure --client-secret-stdin, which keeps it in the keychain", path...)
 }
 
 // secretKey reports whether a key names a client secret in any spelling: client_secret,

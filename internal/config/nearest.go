@@ -66,3 +66,13 @@ func distance(a, b string) int {
 	}
 	return prev[len(b)]
 }
+
+// Suggest returns the hint for a key that is not in known. It is for the other TOML files of this module.
+func Suggest(key string, known []string) string { return suggest(key, known) }
+
+// Line returns the line in src, a TOML text, of the key or table with that path: 1 is the first, 0
+// means that it is not there.
+func Line(src string, path ...string) int { return locate(scan(src), path...) }
+
+// SyntaxError puts an error of the TOML library into this package's words, without the text of src.
+func SyntaxError(path, src string, err error) error { return syntaxError(path, src, err) }

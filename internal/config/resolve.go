@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // The defaults of a profile.
@@ -38,11 +39,22 @@ func (f Flags) asked(env Env) (name, key string) {
 type Settings struct {
 	Profile string // its name
 
-	UserPoolID   string   // "" if Issuer is set
-	Issuer       string   // "" if UserPoolID is set
+	UserPoolID   string   // exactly one of this, Issuer and Domain is not ""
+	Issuer       string   //
+	Domain       string   //
+	Region       string   // "" unless it was needed or given
 	ClientID     string   // never ""
 	CallbackURLs []string // at least one
 	Scopes       []string // openid among them
+
+	IdP           string // "" if not set, like those below
+	IdPIdentifier string
+	Lang          string
+	Resource      string
+	LogoutURL     string
+	Expect        string
+	// RefreshTokenValidity is how long a sign-in lasts at the app client; zero if that is not set.
+	RefreshTokenValidity time.Duration
 
 	CAFile      string // of ca_file or COGAUTH_CA_FILE, "" if neither is set
 	AWSCABundle string // of AWS_CA_BUNDLE
@@ -80,9 +92,18 @@ func (s *Settings) Explain() []Value {
 		{Key: "profile", Value: s.Profile},
 		{Key: keyUserPoolID, Value: s.UserPoolID},
 		{Key: keyIssuer, Value: s.Issuer},
+		{Key: keyDomain, Value: s.Domain},
+		{Key: keyRegion, Value: s.Region},
 		{Key: keyClientID, Value: s.ClientID},
 		{Key: keyCallbackURLs, Value: renderList(s.CallbackURLs)},
 		{Key: keyScopes, Value: renderList(s.Scopes)},
+		{Key: keyIdP, Value: s.IdP},
+		{Key: keyIdPIdentifier, Value: s.IdPIdentifier},
+		{Key: keyLang, Value: s.Lang},
+		{Key: keyResource, Value: s.Resource},
+		{Key: keyLogoutURL, Value: s.LogoutURL},
+		{Key: keyExpect, Value: s.Expect},
+		{Key: keyValidity, Value: FormatValidity(s.RefreshTokenValidity)},
 		{Key: keyCAFile, Value: s.CAFile},
 		{Key: "AWS_CA_BUNDLE", Value: s.AWSCABundle},
 		{Key: "SSL_CERT_FILE", Value: s.SSLCertFile},
@@ -120,14 +141,23 @@ func (f *File) Resolve(flags Flags, env Env) (*Settings, error) {
 		Profile:       name,
 		UserPoolID:    p.UserPoolID,
 		Issuer:        p.Issuer,
+		Domain:        p.Domain,
+		Region:        p.Region,
 		ClientID:      p.ClientID,
 		CallbackURLs:  slices.Clone(p.CallbackURLs),
 		Scopes:        slices.Clone(p.Scopes),
+		IdP:           p.IdP,
+		IdPIdentifier: p.IdPIdentifier,
+		Lang:          p.Lang,
+		Resource:      p.Resource,
+		LogoutURL:     p.LogoutURL,
+		Expect:        p.Expect,
 		CAFile:        p.CAFile,
 		UsernameClaim: p.UsernameClaim,
 		Interactive:   p.Interactive,
 		origins:       map[string]string{"profile": origin},
 	}
+	s.RefreshTokenValidity, _ = parseValidity(p.RefreshTokenValidity) // checked above
 	s.fromFile(p, f.origin(env))
 	if s.CallbackURLs == nil {
 		s.CallbackURLs = []string{defaultCallback}
@@ -203,6 +233,16 @@ func (s *Settings) expandCAFile(f *File, env Env) error {
 	}
 	s.CAFile = p
 	return nil
+}
+
+// CAFilesFromEnv returns the certificate files that the environment names, for a request before
+// there is any profile.
+func CAFilesFromEnv(env Env) ([]string, error) {
+	s := &Settings{origins: map[string]string{}}
+	if err := s.rootsFromEnv(env); err != nil {
+		return nil, err
+	}
+	return s.CAFiles(), nil
 }
 
 // rootsFromEnv applies the variables that name certificate files.

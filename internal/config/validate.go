@@ -22,7 +22,8 @@ func (p Profile) Validate() error {
 
 func (p Profile) check() *Error {
 	for _, check := range []func(Profile) *Error{
-		checkProvider, checkClientID, checkCallbackURLs, checkScopes, checkCAFile, checkUsernameClaim,
+		checkProvider, checkClientID, checkCallbackURLs, checkScopes, checkIdP, checkLang, checkResource,
+		checkLogoutURL, checkExpect, checkValidity, checkCAFile, checkUsernameClaim,
 	} {
 		if err := check(p); err != nil {
 			return err
@@ -34,6 +35,14 @@ func (p Profile) check() *Error {
 // invalid is the common form of an error about one key; format and args make the fact.
 func invalid(key, fix, format string, args ...any) *Error {
 	return &Error{Key: key, Fact: fmt.Sprintf(format, args...), Fix: fix}
+}
+
+// CheckName returns an *Error unless name can be a profile's.
+func CheckName(name string) error {
+	if err := checkName(name); err != nil {
+		return err
+	}
+	return nil
 }
 
 // checkName checks the name of a profile.
@@ -63,25 +72,6 @@ func validName(name string) bool {
 func isAlnum(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-
-func checkProvider(p Profile) *Error {
-	switch {
-	case p.UserPoolID != "" && p.Issuer != "":
-		return invalid(keyIssuer, "keep user_pool_id for Amazon Cognito, issuer for any other provider",
-			"user_pool_id and issuer exclude each other")
-	case p.UserPoolID != "":
-		if !validPoolID(p.UserPoolID) {
-			return invalid(keyUserPoolID, "copy the user pool ID from the AWS console, case included",
-				"user_pool_id is not of the form REGION_ID, such as eu-west-1_AbCdEfGhI")
-		}
-	case p.Issuer != "":
-		return checkIssuer(p.Issuer)
-	default:
-		return invalid(keyUserPoolID, "set user_pool_id for Amazon Cognito, issuer for any other provider",
-			"neither user_pool_id nor issuer is set")
-	}
-	return nil
-}
 
 // validPoolID is strict because the region becomes part of a host name. AWS allows 55 characters.
 func validPoolID(id string) bool {
@@ -117,6 +107,10 @@ func checkIssuer(issuer string) *Error {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Opaque != "" || u.Hostname() == "" || !validPort(u.Host, false) {
 		return invalid(key, fix, "issuer is not a URL with a host")
+	}
+	if domainRegion(u.Hostname()) != "" {
+		return invalid(key, "move it to domain, without https://, or set user_pool_id in its place",
+			"issuer is the address of a hosted UI, which is not the user pool's issuer")
 	}
 	switch {
 	case strings.HasPrefix(issuer, "https://"):
@@ -221,7 +215,7 @@ func checkScopes(p Profile) *Error {
 	if p.Scopes != nil && !slices.Contains(p.Scopes, "openid") {
 		return invalid(key, `add "openid", or leave scopes out`, "scopes lacks openid, without which there is no ID token")
 	}
-	if p.UserPoolID != "" && slices.Contains(p.Scopes, "offline_access") {
+	if p.UserPoolID+p.Domain != "" && slices.Contains(p.Scopes, "offline_access") {
 		return invalid(key, "delete it: a user pool always gives a refresh token", "scopes holds offline_access, which Amazon Cognito rejects")
 	}
 	return nil

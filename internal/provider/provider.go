@@ -69,8 +69,8 @@ func discover(ctx context.Context, hc *http.Client, clientID, base string, accep
 	target := strings.TrimSuffix(base, "/") + "/.well-known/openid-configuration"
 	status, err := getJSON(ctx, hc, op, target, &p.Metadata)
 	switch {
-	case err != nil && status == 0:
-		return nil, err
+	case err != nil && (status == 0 || status == http.StatusForbidden):
+		return nil, err // nothing is known about the issuer: a firewall answered
 	case err != nil:
 		return nil, &Error{Kind: Misconfigured, Op: op, Status: status, NoDocument: true, Fact: "the issuer " + base + " has no usable discovery document (HTTP " + fmt.Sprint(status) + ")"}
 	case !slices.Contains(accepted, p.Issuer):

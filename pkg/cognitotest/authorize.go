@@ -30,6 +30,7 @@ type authorizationCode struct {
 	authRequest
 	user     *User
 	authTime time.Time
+	amr      []string
 	expires  time.Time
 }
 
@@ -48,7 +49,7 @@ func (p *Pool) authorize(r *http.Request, rec *Request) *reply {
 	}
 	switch {
 	case browser != nil && !slices.Contains(req.prompts, "login"):
-		return redirectTo(p.newCode(req, browser.user, browser.authTime))
+		return redirectTo(p.newCode(req, browser))
 	case slices.Contains(req.prompts, "none"):
 		rec.Error = "login_required"
 		return redirectTo(withQuery(req.redirectURI, "error", "login_required", "state", req.state))
@@ -162,12 +163,12 @@ func (req *authRequest) parseScopes(scope string) bool {
 }
 
 // newCode issues an authorization code and returns the redirect URI with it.
-func (p *Pool) newCode(req *authRequest, user *User, authTime time.Time) string {
+func (p *Pool) newCode(req *authRequest, b *browserSession) string {
 	code := newUUID()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.codes[code] = &authorizationCode{
-		authRequest: *req, user: user, authTime: authTime, expires: p.now().Add(p.cfg.CodeLifetime),
+		authRequest: *req, user: b.user, authTime: b.authTime, amr: b.amr, expires: p.now().Add(p.cfg.CodeLifetime),
 	}
 	p.noteSecret(code)
 	return withQuery(req.redirectURI, "code", code, "state", req.state)

@@ -184,6 +184,11 @@ type User struct {
 	// TriggerError, if not "", is the error_description of invalid_request that the client gets
 	// instead of a code: "PreTokenGeneration failed with error no.".
 	TriggerError string
+
+	// Of a federated user: whose, by what name there, and since when.
+	provider *IdentityProvider
+	subject  string
+	linked   time.Time
 }
 
 // DefaultClient returns the app client of a zero Config.

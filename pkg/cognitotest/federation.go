@@ -5,3 +5,7 @@ package cognitotest
 func (p *Pool) signInAddress(_ *authRequest, query string) string {
 	return p.Domain() + "/login?" + query
 }
+
+// providerButtons are the ways to the client's identity providers, for the sign-in page; "" if there
+// are none.
+func (p *Pool) providerButtons(_ *authRequest, _ string) string { return "" }

@@ -20,6 +20,7 @@ const (
 type browserSession struct {
 	user     *User
 	authTime time.Time
+	amr      []string  // methods of the sign-in, as in the claim
 	expires  time.Time // exactly one lifetime after the sign-in: use does not extend it
 }
 
@@ -46,7 +47,7 @@ func (p *Pool) login(r *http.Request, rec *Request) *reply {
 	if refused != nil {
 		return refused
 	}
-	page := signInPage{req: req, query: r.URL.RawQuery, username: req.loginHint}
+	page := signInPage{req: req, query: r.URL.RawQuery, username: req.loginHint, buttons: p.providerButtons(req, r.URL.RawQuery)}
 	if p.cfg.Prefill {
 		page.prefill = &p.cfg.Users[0]
 		page.username = or(page.username, page.prefill.Username)
@@ -68,9 +69,15 @@ func (p *Pool) login(r *http.Request, rec *Request) *reply {
 		page.rejected = true
 		return p.signIn(r, page)
 	}
+	return p.afterPassword(r, rec, req, user)
+}
+
+// signedIn ends the sign-in pages: the browser gets a session and the client a code. methods are what
+// the person has shown, as in the claim amr.
+func (p *Pool) signedIn(req *authRequest, user *User, methods ...string) *reply {
 	now := p.now()
-	cookie := p.newBrowser(user, now)
-	a := redirectTo(p.newCode(req, user, now))
+	cookie := p.newBrowser(user, now, methods)
+	a := redirectTo(p.newCode(req, &browserSession{user: user, authTime: now, amr: methods}))
 	a.header.Add("Set-Cookie", cookie)
 	return a
 }
@@ -90,11 +97,11 @@ func (p *Pool) authenticate(username, password string) *User {
 	return found
 }
 
-func (p *Pool) newBrowser(user *User, now time.Time) (setCookie string) {
+func (p *Pool) newBrowser(user *User, now time.Time, methods []string) (setCookie string) {
 	value := randomText(64)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.browsers[value] = &browserSession{user: user, authTime: now, expires: now.Add(p.cfg.CookieLifetime)}
+	p.browsers[value] = &browserSession{user: user, authTime: now, amr: methods, expires: now.Add(p.cfg.CookieLifetime)}
 	p.noteSecret(value)
 	return p.cookie(sessionCookie, value, int(p.cfg.CookieLifetime/time.Second))
 }

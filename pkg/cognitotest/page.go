@@ -70,6 +70,7 @@ type signInPage struct {
 	problem  string // an error message, or ""
 	rejected bool   // the problem is the name or the password
 	prefill  *User  // shown and filled in, unless nil
+	buttons  string // HTML of providerButtons
 }
 
 func (s signInPage) render() *reply {
@@ -88,6 +89,7 @@ func (s signInPage) render() *reply {
 			"<div><dt>Password</dt><dd>" + esc(s.prefill.Password) + "</dd></div></dl></section>\n")
 	}
 	s.form(&b)
+	b.WriteString(s.buttons)
 	return page(status, title+" · "+s.req.client.Name, b.String(), "'self' "+formTarget(s.req.redirectURI))
 }
 

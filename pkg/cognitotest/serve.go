@@ -86,6 +86,9 @@ var endpoints = [...]string{
 	"discovery", "jwks", "authorize", "login", "token", "revoke", "userInfo", "logout", "error", "signed-out", "other",
 }
 
+// Endpoints returns the names that Request lists, which Count and Fail take.
+func Endpoints() []string { return slices.Clone(endpoints[:]) }
+
 // maxBody is many times the largest form that a client has reason to send.
 const maxBody = 256 << 10
 

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/cogauth/cogauth"
+	"github.com/cogauth/cogauth/internal/config"
+	"github.com/cogauth/cogauth/internal/importer"
+	"github.com/cogauth/cogauth/internal/provider"
+	"github.com/cogauth/cogauth/internal/secret"
+)
+
+// maxImport bounds what --from reads; the largest of the known documents has some kilobytes.
+const maxImport = 1 << 20
+
+// take fills in what source says and no flag has said.
+func (a *app) take(ctx context.Context, source string, p *proposal) error {
+	found, err := a.find(ctx, source)
+	if err != nil {
+		return err
+	}
+	a.say("%s:", found.Source)
+	for _, note := range found.Notes {
+		a.say("note: %s", note)
+	}
+	p.confirm = true
+	merge(&p.profile, found)
+	switch {
+	case found.Secret.Empty():
+	case source == "-":
+		p.secret = found.Secret
+	default:
+		a.say("note: the client secret in it was not taken, since a file is no place for one; give it with --client-secret-stdin, or pipe the document into --from -")
+	}
+	if found.Client == nil {
+		return nil
+	}
+	callbacks, scopes := p.profile.CallbackURLs, p.profile.Scopes
+	if len(callbacks) == 0 {
+		callbacks = []string{cogauth.DefaultCallbackURL}
+	}
+	if len(scopes) == 0 {
+		scopes = []string{"openid"}
+	}
+	problems := found.Client.Check(callbacks, scopes)
+	for i, problem := range problems {
+		ad := advice{hint: problem.Fact + ": " + problem.Fix}
+		if i == len(problems)-1 && problem.Mended {
+			ad.command = found.Client.UpdateCommand(callbacks...)
+		}
+		p.advice = append(p.advice, ad)
+	}
+	return nil
+}
+
+func (a *app) find(ctx context.Context, source string) (*importer.Found, error) {
+	switch {
+	case strings.HasPrefix(source, "http://"), strings.HasPrefix(source, "https://"):
+		hc, err := a.plainClient()
+		if err != nil {
+			return nil, err
+		}
+		return importer.FetchServer(ctx, hc, source)
+	case source == "-":
+		if a.asks() {
+			return nil, &usageError{errors.New("--from - reads standard input, which is a terminal")}
+		}
+		return parseFrom(a.in, "standard input")
+	}
+	f, err := os.Open(source)
+	if err != nil {
+		return nil, &hintError{fmt.Errorf("--from: %w", err), "name a file, the URL of a server, or - for standard input"}
+	}
+	defer f.Close()
+	return parseFrom(f, source)
+}
+
+func parseFrom(r io.Reader, name string) (*importer.Found, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxImport+1))
+	if err != nil {
+		return nil, fmt.Errorf("--from: read %s: %w", name, err)
+	}
+	if len(data) > maxImport {
+		return nil, &usageError{fmt.Errorf("--from: %s is larger than 1 MiB", name)}
+	}
+	return importer.Parse(data)
+}
+
+// plainClient is for a server that is no provider: no profile says whom to trust yet.
+func (a *app) plainClient() (*http.Client, error) {
+	files, err := config.CAFilesFromEnv(a.env())
+	if err != nil {
+		return nil, err
+	}
+	var roots *x509.CertPool
+	if ca := a.flags.configure.CAFile; ca != "" {
+		files = append(files, ca)
+	}
+	if len(files) > 0 {
+		if roots, err = x509.SystemCertPool(); err != nil {
+			roots = x509.NewCertPool()
+		}
+		for _, name := range files {
+			pem, err := os.ReadFile(name)
+			if err != nil {
+				return nil, fmt.Errorf("the CA file cannot be read: %w", err)
+			}
+			roots.AppendCertsFromPEM(pem)
+		}
+	}
+	return provider.NewHTTPClient(roots, userAgent()), nil
+}
+
+// merge fills in what no flag has said. A flag that names the provider in one way keeps out the others.
+func merge(p *config.Profile, found *importer.Found) {
+	if p.UserPoolID+p.Issuer+p.Domain == "" {
+		p.UserPoolID, p.Issuer = found.UserPoolID, found.Issuer
+		if p.UserPoolID+p.Issuer == "" {
+			p.Domain, p.Region = found.Domain, orText(p.Region, found.Region)
+		}
+	}
+	p.ClientID = orText(p.ClientID, found.ClientID)
+	p.UsernameClaim = orText(p.UsernameClaim, found.UsernameClaim)
+	p.LogoutURL = orText(p.LogoutURL, found.LogoutURL)
+	if p.CallbackURLs == nil && len(found.CallbackCandidates) > 0 {
+		p.CallbackURLs = found.CallbackCandidates
+	}
+	if p.Scopes == nil {
+		p.Scopes = found.Scopes
+	}
+	if p.RefreshTokenValidity == "" && found.RefreshTokenValidity > 0 {
+		p.RefreshTokenValidity = config.FormatValidity(found.RefreshTokenValidity)
+	}
+}
+
+func orText(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// askSecret reads a line without echo. An empty one is an empty secret.
+func (a *app) askSecret(prompt string) (secret.Secret, error) {
+	q, done := a.questions(context.Background())
+	defer done()
+	fmt.Fprint(q.out, prompt)
+	file, ok := a.in.(*os.File)
+	if !ok || a.input().Buffered() > 0 {
+		return secret.Secret{}, &usageError{errors.New("the client secret was not typed on a terminal; nothing was written")}
+	}
+	raw, err := term.ReadPassword(int(file.Fd()))
+	fmt.Fprintln(q.out)
+	if err != nil {
+		return secret.Secret{}, &usageError{errors.New("the questions were not answered; nothing was written")}
+	}
+	if len(raw) == 0 {
+		return secret.Secret{}, nil
+	}
+	return checkSecret(string(raw))
+}

@@ -1,0 +1,147 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Render returns the profile as the table that Put would write, for showing it beforehand.
+func (p Profile) Render(name string) string {
+	return strings.TrimLeft(newTable("", name, p), "\n")
+}
+
+// Use makes name the default profile. The error is an *Error that matches ErrUnknownProfile if there
+// is no such profile; see Put for how the file is changed.
+func (f *File) Use(name string) error {
+	return f.rewrite(name, func(src string, old *File) (string, *File) {
+		want := &File{Profiles: maps.Clone(old.Profiles), DefaultProfile: name}
+		if old.DefaultProfile == name {
+			return src, want
+		}
+		c := editDefault(src, scan(src), name)
+		return src[:c.start] + c.text + src[c.end:], want
+	})
+}
+
+// Rename gives a profile another name, which must be free. The default profile stays the default
+// one. See Use for errors and Put for how the file is changed.
+func (f *File) Rename(name, to string) error {
+	if err := checkName(to); err != nil {
+		return err
+	}
+	return f.rewrite(name, func(src string, old *File) (string, *File) {
+		want := &File{Profiles: maps.Clone(old.Profiles), DefaultProfile: old.DefaultProfile}
+		if _, taken := want.Profiles[to]; taken {
+			return "", nil
+		}
+		want.Profiles[to] = want.Profiles[name]
+		delete(want.Profiles, name)
+		stmts := scan(src)
+		var changes []change
+		for _, st := range stmts {
+			if st.header && slices.Equal(st.path, []string{keyProfiles, name}) {
+				line := src[st.start:st.end]
+				open, shut := strings.IndexByte(line, '['), strings.IndexByte(line, ']')
+				if open < 0 || shut < 0 || strings.Contains(line[:shut], `"`) && strings.Contains(name, "]") {
+					return "", want // refused by the comparison
+				}
+				changes = append(changes, change{st.start + open, st.start + shut + 1, "[" + keyProfiles + "." + bareOrQuoted(to) + "]"})
+			}
+		}
+		if old.DefaultProfile == name {
+			want.DefaultProfile = to
+			changes = append(changes, editDefault(src, stmts, to))
+		}
+		return apply(src, changes), want
+	})
+}
+
+// Delete removes a profile. If it was the default one there is none afterwards. See Use for errors
+// and Put for how the file is changed.
+func (f *File) Delete(name string) error {
+	return f.rewrite(name, func(src string, old *File) (string, *File) {
+		want := &File{Profiles: maps.Clone(old.Profiles), DefaultProfile: old.DefaultProfile}
+		delete(want.Profiles, name)
+		stmts := scan(src)
+		var changes []change
+		for i, st := range stmts {
+			switch {
+			case st.header && slices.Equal(st.path, []string{keyProfiles, name}):
+				end := st.end
+				for _, in := range stmts[i+1:] {
+					if in.header {
+						break
+					}
+					end = in.end
+				}
+				changes = append(changes, change{st.start, withBlankLines(src, end), ""})
+			case !st.header && st.basePath == 0 && slices.Equal(st.path, []string{keyDefault}) && old.DefaultProfile == name:
+				want.DefaultProfile = ""
+				changes = append(changes, change{st.start, withBlankLines(src, st.end), ""})
+			}
+		}
+		return apply(src, changes), want
+	})
+}
+
+// withBlankLines returns the offset after the empty lines that follow end.
+func withBlankLines(src string, end int) int {
+	for line := range strings.Lines(src[end:]) {
+		if strings.TrimSpace(line) != "" {
+			break
+		}
+		end += len(line)
+	}
+	return end
+}
+
+// apply makes changes that do not overlap.
+func apply(src string, changes []change) string {
+	slices.SortStableFunc(changes, func(a, b change) int { return a.start - b.start })
+	var b strings.Builder
+	pos := 0
+	for _, c := range changes {
+		b.WriteString(src[pos:c.start])
+		b.WriteString(c.text)
+		pos = c.end
+	}
+	return b.String() + src[pos:]
+}
+
+// rewrite reads the file again, has edit change its text, and replaces it if the new text means what
+// edit wants. A nil want means that a name is taken.
+func (f *File) rewrite(name string, edit func(src string, old *File) (text string, want *File)) error {
+	src, err := read(f.Path)
+	if err != nil {
+		return f.unknownProfile(name, "the command line")
+	}
+	old, err := parse(f.Path, src)
+	if err != nil {
+		return err
+	}
+	if _, ok := old.Profiles[name]; !ok {
+		return old.unknownProfile(name, "the command line")
+	}
+	text, want := edit(src, old)
+	if want == nil {
+		return &Error{File: f.Path, Fact: "there is a profile of that name already", Fix: "choose another name"}
+	}
+	got, err := parse(f.Path, text)
+	if err != nil || inlineProfiles(src) || got.DefaultProfile != want.DefaultProfile || !reflect.DeepEqual(got.Profiles, want.Profiles) {
+		return &Error{
+			File: f.Path, Line: locate(scan(src), keyProfiles, name),
+			Fact: fmt.Sprintf("the way the file is written, profile %s cannot be changed without touching the rest", quote(name)),
+			Fix:  "edit the file by hand",
+		}
+	}
+	if text != src {
+		if err := replaceFile(f.Path, text); err != nil {
+			return err
+		}
+	}
+	*f = *got
+	return nil
+}
