@@ -212,11 +212,11 @@ func duration(s string) (time.Duration, error) {
 
 // modes are the ways in which an endpoint misbehaves.
 var modes = map[string]cognitotest.Failure{
-	"throttled": {Status: 400, Body: `{"error":"TooManyRequestsException"}`},
-	"429":       {Status: 429, Body: `{"message":"Too Many Requests"}`},
-	"503":       {Status: 503, ContentType: "text/html", Body: "<html><body>Service Unavailable</body></html>"},
-	"waf":       {Status: 403, ContentType: "text/html", Body: "<html><head><title>403 Forbidden</title></head><body>Request blocked</body></html>"},
-	"slow":      {Delay: 3 * time.Second},
+	"throttled": cognitotest.Throttled(),
+	"429":       cognitotest.TooManyRequests(0),
+	"503":       cognitotest.Unavailable(),
+	"waf":       cognitotest.Blocked(),
+	"slow":      cognitotest.Slow(3 * time.Second),
 	"hang":      {Hang: true},
 	"drop":      {CloseBefore: true},
 }

@@ -39,9 +39,12 @@ func (p *Pool) authorize(r *http.Request, rec *Request) *reply {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return methodNotAllowed("GET")
 	}
-	req, refused := p.parseAuthorize(r.URL.Query(), rec)
+	req, refused := p.parseAuthorize(r, rec)
 	if refused != nil {
 		return refused
+	}
+	if req.client.Unbranded && !p.cfg.ClassicUI {
+		return p.unavailablePage()
 	}
 	browser := p.browser(r)
 	if browser != nil && req.maxAge >= 0 && p.now().Sub(browser.authTime) > req.maxAge {
@@ -60,14 +63,21 @@ func (p *Pool) authorize(r *http.Request, rec *Request) *reply {
 // parseAuthorize checks in Cognito's order: what is wrong with the client or the redirect URI is
 // told to the person on the pool's own page, since nothing may be sent to an unknown address
 // (RFC 6749 §4.1.2.1), and the rest is told to the client.
-func (p *Pool) parseAuthorize(q url.Values, rec *Request) (*authRequest, *reply) {
+func (p *Pool) parseAuthorize(r *http.Request, rec *Request) (*authRequest, *reply) {
+	q := r.URL.Query()
 	p.received(q.Get("state"), q.Get("nonce"))
 	id, redirectURI := q.Get("client_id"), q.Get("redirect_uri")
 	page := func(code string) (*authRequest, *reply) {
 		rec.Error = code
-		return nil, redirectTo(withQuery(p.Domain()+"/error", "error", code, "client_id", id))
+		if p.cfg.ErrorPagesInPlace {
+			return nil, p.errorMessage(code, id)
+		}
+		return nil, redirectTo(withQuery(p.domainOf(r)+"/error", "error", code, "client_id", id))
 	}
 	client := p.client(id)
+	if client != nil && redirectURI == "" {
+		redirectURI = p.defaultRedirect(client)
+	}
 	switch {
 	case id == "" || redirectURI == "":
 		return page("Required parameters missing")
@@ -81,26 +91,66 @@ func (p *Pool) parseAuthorize(q url.Values, rec *Request) (*authRequest, *reply)
 
 	req := &authRequest{
 		client: client, redirectURI: redirectURI, state: q.Get("state"), nonce: q.Get("nonce"),
-		challenge: q.Get("code_challenge"), prompts: strings.Fields(q.Get("prompt")), maxAge: -1,
-		loginHint: q.Get("login_hint"),
+		challenge: q.Get("code_challenge"), maxAge: -1,
 	}
-	if code, description := req.check(q); code != "" {
+	if !p.cfg.ClassicUI { // which knows none of these
+		req.prompts, req.loginHint, req.lang, req.resource = strings.Fields(q.Get("prompt")), q.Get("login_hint"), q.Get("lang"), q.Get("resource")
+		if !slices.Contains(languages, req.lang) {
+			req.lang = ""
+		}
+	}
+	if !req.findProvider(p, q) {
+		return page("invalid_request")
+	}
+	if code, description := req.check(q, p.cfg.IgnoreUnknownScopes); code != "" {
 		if code == "invalid_scope" && p.cfg.ScopeErrorPage {
 			return page(code)
 		}
-		rec.Error = code
-		state := req.state
-		if p.cfg.DropErrorState || len(q["state"]) > 1 {
-			state = ""
+		if len(q["state"]) > 1 {
+			req.state = ""
 		}
-		// AWS does not promise an order, and its own examples begin with the description.
-		return nil, redirectTo(withQuery(redirectURI, "error_description", description, "error", code, "state", state))
+		return nil, p.refuse(req, rec, code, description)
 	}
 	return req, nil
 }
 
+// refuse tells the client why there is no code (RFC 6749 §4.1.2.1).
+func (p *Pool) refuse(req *authRequest, rec *Request, code, description string) *reply {
+	rec.Error = code
+	state := req.state
+	if p.cfg.DropErrorState {
+		state = ""
+	}
+	if p.cfg.DoubledDescription {
+		description = "error_description=" + description
+	}
+	// AWS does not promise an order, and its own examples begin with the description.
+	target := withQuery(req.redirectURI, "error_description", description, "error", code, "state", state)
+	if p.cfg.DoubledDescription {
+		target = strings.Replace(target, "error_description%3D", "error_description=", 1) // as in AWS's example
+	}
+	return redirectTo(target)
+}
+
+// findProvider resolves identity_provider and idp_identifier, and reports whether what they name is
+// there.
+func (req *authRequest) findProvider(p *Pool, q url.Values) bool {
+	name, identifier := q.Get("identity_provider"), q.Get("idp_identifier")
+	providers, local := p.providersOf(req.client)
+	if name == "" && identifier == "" || name == "COGNITO" && local {
+		return true
+	}
+	for _, idp := range providers {
+		if idp.Name == name || identifier != "" && slices.Contains(idp.Identifiers, identifier) {
+			req.idp = idp
+			return true
+		}
+	}
+	return false
+}
+
 // check fills in what is left of req and returns an error code of RFC 6749 §4.1.2.1, or "".
-func (req *authRequest) check(q url.Values) (code, description string) {
+func (req *authRequest) check(q url.Values, lenient bool) (code, description string) {
 	for name, values := range q {
 		if len(values) > 1 {
 			return "invalid_request", name + " is there more than once"
@@ -113,17 +163,19 @@ func (req *authRequest) check(q url.Values) (code, description string) {
 	default:
 		return "invalid_request", "response_type is neither code nor token"
 	}
-	if q.Get("response_type") == "code" {
-		switch {
-		case req.challenge == "":
-			return "invalid_request", "code_challenge is missing"
-		case q.Get("code_challenge_method") != "S256":
-			return "invalid_request", "code_challenge_method is not S256"
-		case len(req.challenge) != 43 || !only(req.challenge, lower+upper+digits+"-_"):
-			return "invalid_request", "code_challenge is not 43 characters of base64url"
-		}
+	// Cognito does not insist on PKCE; a challenge that is there must be a good one.
+	switch method := q.Get("code_challenge_method"); {
+	case req.challenge == "" && method == "":
+	case req.challenge == "":
+		return "invalid_request", "code_challenge is missing"
+	case method == "":
+		return "invalid_request", "code_challenge_method is missing"
+	case method != "S256":
+		return "invalid_request", "code_challenge_method is not S256"
+	case len(req.challenge) != 43 || !only(req.challenge, lower+upper+digits+"-_"):
+		return "invalid_request", "code_challenge is not 43 characters of base64url"
 	}
-	if !req.parseScopes(q.Get("scope")) {
+	if !req.parseScopes(q.Get("scope"), lenient) {
 		return "invalid_scope", "a scope is not enabled for the app client"
 	}
 	if q.Get("response_type") != "code" || !slices.Contains(req.client.AllowedFlows, "code") {
@@ -139,17 +191,37 @@ func (req *authRequest) check(q url.Values) (code, description string) {
 		}
 		req.maxAge = time.Duration(seconds) * time.Second
 	}
+	if req.resource != "" && !goodResource(req.resource) {
+		return "invalid_request", "resource is not https, http://localhost or a custom scheme"
+	}
 	return "", ""
 }
 
+// goodResource applies AWS's rule for resource (RFC 8707 §2).
+func goodResource(s string) bool {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || !u.IsAbs() || strings.Contains(s, "#"):
+		return false
+	case u.Scheme == "http":
+		return u.Hostname() == "localhost"
+	}
+	return true
+}
+
 // parseScopes takes every scope of the client if none is named, and reports whether all are allowed.
-func (req *authRequest) parseScopes(scope string) bool {
+// If lenient, those that are not are passed over.
+func (req *authRequest) parseScopes(scope string, lenient bool) bool {
 	req.scopes = strings.Fields(scope)
 	if len(req.scopes) == 0 {
 		req.scopes = req.client.Scopes
 	}
+	unknown := func(s string) bool { return !slices.Contains(req.client.Scopes, s) }
+	if lenient {
+		req.scopes = slices.DeleteFunc(slices.Clone(req.scopes), unknown)
+	}
 	for _, s := range req.scopes {
-		if !slices.Contains(req.client.Scopes, s) {
+		if unknown(s) {
 			return false
 		}
 		switch s {

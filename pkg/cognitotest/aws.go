@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"encoding/pem"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -29,20 +30,19 @@ type Tunnel struct {
 
 // awsFront is what stands before a pool that answers under its real names.
 type awsFront struct {
-	proxyURL   string
-	certPEM    []byte
-	spkiPin    string
-	issuerHost string
-	domainHost string
-	backend    string // address of the TLS listener
+	proxyURL string
+	certPEM  []byte
+	spkiPin  string
+	sites    map[string]http.Handler // by host
+	backend  string                  // address of the TLS listener
 
 	mu      sync.Mutex
 	tunnels []Tunnel
 }
 
-// StartAWS serves the pool over TLS as cognito-idp.REGION.amazonaws.com and
-// PREFIX.auth.REGION.amazoncognito.com, on loopback and with a certificate from an authority of its
-// own. ProxyURL leads there, CertPEM makes it trusted. It speaks HTTP/1.1 only, so that a Failure
+// StartAWS serves the pool over TLS as cognito-idp.REGION.amazonaws.com,
+// PREFIX.auth.REGION.amazoncognito.com and whatever other names its Config gives it, and its identity
+// providers as idp.example, on loopback and with a certificate from an authority of its own. ProxyURL leads there, CertPEM makes it trusted. It speaks HTTP/1.1 only, so that a Failure
 // that drops the connection drops one request. See Start for when it fails.
 func (p *Pool) StartAWS() error {
 	p.mu.Lock()
@@ -50,9 +50,13 @@ func (p *Pool) StartAWS() error {
 	if p.state != fresh {
 		return errStarted
 	}
-	front := &awsFront{
-		issuerHost: "cognito-idp." + p.cfg.Region + ".amazonaws.com",
-		domainHost: p.cfg.DomainPrefix + ".auth." + p.cfg.Region + ".amazoncognito.com",
+	o, front := p.cfg.awsOrigins(), &awsFront{sites: map[string]http.Handler{}}
+	for origin, handler := range map[string]http.HandlerFunc{
+		o.issuer: p.serveIssuer, o.other: p.serveIssuer, o.domain: p.serveDomain, o.prefix: p.serveDomain, o.idp: p.serveIdP,
+	} {
+		if origin != "" {
+			front.sites[hostOf(origin)] = handler
+		}
 	}
 	cert, roots, err := front.certify()
 	if err != nil {
@@ -75,20 +79,53 @@ func (p *Pool) StartAWS() error {
 	p.state = started
 	p.aws = front
 	p.keys = startKeys()
-	p.origins = origins{issuer: "https://" + front.issuerHost, domain: "https://" + front.domainHost, tls: true}
+	p.origins = o
 	p.serve(tls.NewListener(backend, &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"http/1.1"}}),
-		http.HandlerFunc(p.serveBoth))
+		http.HandlerFunc(front.serveSite))
 	p.serve(proxy, http.HandlerFunc(front.serveProxy))
 	return nil
 }
 
-// serveBoth tells the two names apart: here one listener has both.
-func (p *Pool) serveBoth(w http.ResponseWriter, r *http.Request) {
-	if r.Host == p.aws.issuerHost {
-		p.serveIssuer(w, r)
+// awsOrigins are the names that a pool has at AWS.
+func (cfg *Config) awsOrigins() origins {
+	suffix := "amazonaws.com"
+	domainSuffix := "amazoncognito.com"
+	if strings.HasPrefix(cfg.Region, "eusc-") {
+		suffix, domainSuffix = "amazonaws.eu", "amazoncognito.eu"
+	}
+	if strings.HasPrefix(cfg.Region, "cn-") {
+		suffix = "amazonaws.com.cn" // where there are no user pools
+	}
+	auth := ".auth."
+	if cfg.FIPS || strings.HasPrefix(cfg.Region, "us-gov-") {
+		auth = ".auth-fips."
+	}
+	o := origins{issuer: "https://cognito-idp." + cfg.Region + "." + suffix, tls: true}
+	if len(cfg.IdentityProviders) > 0 {
+		o.idp = "https://idp.example"
+	}
+	if cfg.UpdatedIssuer {
+		o.other, o.issuer = o.issuer, "https://issuer-cognito-idp."+cfg.Region+"."+suffix
+	}
+	if cfg.NoDomain {
+		return o
+	}
+	o.prefix = "https://" + cfg.DomainPrefix + auth + cfg.Region + "." + domainSuffix
+	o.domain = o.prefix
+	if cfg.CustomDomain != "" {
+		o.domain = "https://" + cfg.CustomDomain
+	}
+	return o
+}
+
+// serveSite tells the names apart: one listener has them all.
+func (f *awsFront) serveSite(w http.ResponseWriter, r *http.Request) {
+	site := f.sites[r.Host]
+	if site == nil {
+		w.WriteHeader(http.StatusMisdirectedRequest)
 		return
 	}
-	p.serveDomain(w, r) // which refuses every Host but its own
+	site.ServeHTTP(w, r)
 }
 
 // choose sends everything but loopback through the proxy, as browsers do.
@@ -100,11 +137,11 @@ func (f *awsFront) choose(r *http.Request) (*url.URL, error) {
 }
 
 // ProxyURL returns the address of the CONNECT proxy, in the form that HTTPS_PROXY takes. The proxy
-// connects the pool's two names, port 443, and answers 403 for everything else. "" without StartAWS.
+// connects the pool's names, port 443, and answers 403 for everything else. "" without StartAWS.
 func (p *Pool) ProxyURL() string { return p.front().proxyURL }
 
 // CertPEM returns the certificate of the authority to trust; nil without StartAWS. It is good for
-// the pool's two names only.
+// the pool's names only.
 func (p *Pool) CertPEM() []byte { return slices.Clone(p.front().certPEM) }
 
 // SPKIPin returns the base64 SHA-256 hash of the server's public key, in the form that Chromium's
@@ -132,7 +169,7 @@ func (p *Pool) front() *awsFront {
 // certify makes an authority and a server certificate. Elliptic curve keys take no time to make. The
 // clock is the real one: whoever verifies does not know the pool's.
 func (f *awsFront) certify() (tls.Certificate, *x509.CertPool, error) {
-	names := []string{f.issuerHost, f.domainHost}
+	names := slices.Sorted(maps.Keys(f.sites))
 	now := time.Now()
 	ca := &x509.Certificate{
 		SerialNumber: big.NewInt(1),
@@ -180,7 +217,8 @@ func (f *awsFront) certify() (tls.Certificate, *x509.CertPool, error) {
 // serveProxy is the CONNECT method of RFC 9110 §9.3.6 and nothing else.
 func (f *awsFront) serveProxy(w http.ResponseWriter, r *http.Request) {
 	target := strings.ToLower(r.Host)
-	allowed := r.Method == http.MethodConnect && (target == f.issuerHost+":443" || target == f.domainHost+":443")
+	host, port, _ := strings.Cut(target, ":")
+	allowed := r.Method == http.MethodConnect && f.sites[host] != nil && port == "443"
 	f.mu.Lock()
 	f.tunnels = append(f.tunnels, Tunnel{Target: r.Host, Refused: !allowed})
 	f.mu.Unlock()

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Config describes a user pool. The zero value is a pool with one public app client and one user.
@@ -348,8 +349,10 @@ func checkCallbackURL(raw string) error {
 	switch {
 	case err != nil || !u.IsAbs():
 		return errors.New("is not an absolute URL")
-	case len(raw) > maxCallbackURLLength:
+	case utf8.RuneCountInString(raw) > maxCallbackURLLength:
 		return fmt.Errorf("is longer than %d characters", maxCallbackURLLength)
+	case strings.ContainsFunc(raw, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.IsSpace(r) }):
+		return errors.New("has a character that cannot be seen")
 	case strings.Contains(raw, "#"):
 		return errors.New("has a fragment")
 	case u.Scheme == "http" && !loopbackHost(u.Hostname()):
@@ -358,8 +361,9 @@ func checkCallbackURL(raw string) error {
 	return nil
 }
 
+// loopbackHost reports whether AWS lets a callback on this host use plain http.
 func loopbackHost(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
+	return host == "localhost" || host == "127.0.0.1" || host == "::1"
 }
 
 func validPrefix(s string) bool {

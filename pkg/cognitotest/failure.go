@@ -3,6 +3,7 @@ package cognitotest
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -21,7 +22,35 @@ type Failure struct {
 	ContentType string // "" means JSON, as the token endpoint sends
 	Body        string
 	Location    string // answer with a redirect to this URL
+	RetryAfter  string // value of the header Retry-After, or ""
 }
+
+// Throttled answers as AWS's API does when a quota is used up.
+func Throttled() Failure {
+	return Failure{Status: http.StatusBadRequest, Body: `{"error":"TooManyRequestsException","error_description":"Rate exceeded"}`}
+}
+
+// TooManyRequests answers as HTTP has it (RFC 6585 §4), with Retry-After in whole seconds; zero leaves it out.
+func TooManyRequests(retryAfter time.Duration) Failure {
+	f := Failure{Status: http.StatusTooManyRequests, Body: `{"message":"Too Many Requests"}`}
+	if retryAfter > 0 {
+		f.RetryAfter = strconv.Itoa(int(retryAfter / time.Second))
+	}
+	return f
+}
+
+// Unavailable answers as a load balancer does for a service that is down.
+func Unavailable() Failure {
+	return Failure{Status: http.StatusServiceUnavailable, ContentType: "text/html", Body: "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"}
+}
+
+// Blocked answers as AWS WAF does to whom it does not let through.
+func Blocked() Failure {
+	return Failure{Status: http.StatusForbidden, ContentType: "text/html", Body: "<html><head><title>403 Forbidden</title></head><body><h1>403 Forbidden</h1></body></html>"}
+}
+
+// Slow answers as usual, but so much later.
+func Slow(delay time.Duration) Failure { return Failure{Delay: delay} }
 
 // idle reports whether f does nothing.
 func (f Failure) idle() bool {
@@ -88,6 +117,9 @@ func (f *Failure) reply() *reply {
 	}
 	a.status = or(a.status, http.StatusOK)
 	a.set("Content-Type", or(f.ContentType, jsonType))
+	if f.RetryAfter != "" {
+		a.set("Retry-After", f.RetryAfter)
+	}
 	a.body = f.Body
 	return a
 }

@@ -42,6 +42,16 @@ type signingKey struct {
 type keySet struct {
 	id, access signingKey
 	foreign    func() *rsa.PrivateKey // in no JWKS
+	retired    []signingKey           // sign nothing any more, but are still published
+}
+
+// published are the keys of the JWKS.
+func (s *keySet) published() []jwk {
+	keys := []jwk{s.id.jwk(), s.access.jwk()}
+	for _, k := range s.retired {
+		keys = append(keys, k.jwk())
+	}
+	return keys
 }
 
 // startKeys begins to make two keys, at the same time, and returns a function that waits for them.
@@ -178,6 +188,17 @@ func (p *Pool) RotateKeys() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.keys = keys
+}
+
+// AddKeys gives the pool new signing keys and goes on publishing the old ones, so that tokens signed
+// with either verify.
+func (p *Pool) AddKeys() {
+	old, _, _ := p.signing()
+	fresh := startKeys()()
+	fresh.retired = append([]signingKey{old.id, old.access}, old.retired...)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.keys = func() *keySet { return fresh }
 }
 
 // TamperIDToken has change edit the header and the claims of every ID token from now on, before it

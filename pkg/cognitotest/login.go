@@ -43,9 +43,12 @@ func (p *Pool) login(r *http.Request, rec *Request) *reply {
 	}
 	// The query is that of the authorization request and is checked again: nobody has to come
 	// here by way of authorize.
-	req, refused := p.parseAuthorize(r.URL.Query(), rec)
+	req, refused := p.parseAuthorize(r, rec)
 	if refused != nil {
 		return refused
+	}
+	if req.client.Unbranded && !p.cfg.ClassicUI {
+		return p.unavailablePage()
 	}
 	page := signInPage{req: req, query: r.URL.RawQuery, username: req.loginHint, buttons: p.providerButtons(req, r.URL.RawQuery)}
 	if p.cfg.Prefill {

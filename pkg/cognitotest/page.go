@@ -166,13 +166,17 @@ func (p *Pool) errorPage(r *http.Request, _ *Request) *reply {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return methodNotAllowed("GET")
 	}
-	code := r.URL.Query().Get("error")
+	return p.errorMessage(r.URL.Query().Get("error"), r.URL.Query().Get("client_id"))
+}
+
+// errorMessage is the page for an error that the client is not told of.
+func (p *Pool) errorMessage(code, clientID string) *reply {
 	heading, text := explanation(code)
 	if heading == "" {
 		return messagePage(http.StatusBadRequest, "Something went wrong", "The request could not be completed.", returnHint)
 	}
 	detail := "<dl class=\"facts\"><div><dt>Error</dt><dd>" + esc(code) + "</dd></div>"
-	if c := p.client(r.URL.Query().Get("client_id")); c != nil {
+	if c := p.client(clientID); c != nil {
 		detail += "<div><dt>App client</dt><dd>" + esc(c.ID) + "</dd></div>"
 	}
 	detail += "</dl>\n"
@@ -191,4 +195,9 @@ func (p *Pool) signedOut(r *http.Request, _ *Request) *reply {
 	}
 	return messagePage(http.StatusOK, "You are signed out", "This browser no longer has a session with the user pool.",
 		"<p class=\"hint\">You can close this tab.</p>\n")
+}
+
+// unavailablePage is what managed login shows for an app client without a branding style.
+func (p *Pool) unavailablePage() *reply {
+	return messagePage(http.StatusBadRequest, "Login pages unavailable", "This app client has no managed login style. Ask the administrator of the user pool to create one.", "")
 }

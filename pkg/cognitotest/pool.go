@@ -3,17 +3,19 @@ package cognitotest
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 )
 
 // Pool is a user pool. Its methods are safe for concurrent use. Make one with New.
 type Pool struct {
-	cfg       Config // never changes
+	cfg       Config // Clients and Users change under mu, the rest never
 	csrfKey   [32]byte
 	transport *http.Transport
 
@@ -48,8 +50,18 @@ const (
 
 // origins are where the pool is reached: scheme, host and, if it has one, port.
 type origins struct {
-	issuer, domain string
-	tls            bool
+	issuer string // as in tokens
+	other  string // of the other form of issuer, if it is served as well, else ""
+	domain string // as in discovery; "" if the pool has none
+	prefix string // of the prefix domain: domain again, unless there is a custom one
+	idp    string // of the identity providers behind the pool
+	tls    bool
+}
+
+// site is something that Start serves on a port of its own.
+type site struct {
+	origin  *string
+	handler http.Handler
 }
 
 // New returns a pool that does not serve yet. Its error names every invalid field of cfg.
@@ -72,10 +84,17 @@ func New(cfg Config) (*Pool, error) {
 	for _, u := range cfg.Users {
 		p.noteSecret(u.Password)
 	}
+	for _, c := range cfg.Clients {
+		p.noteSecret(c.Secrets...)
+	}
+	for endpoint, f := range cfg.Failures {
+		p.Fail(endpoint, f)
+	}
 	return p, nil
 }
 
-// Start serves the pool over plain HTTP on two ports of 127.0.0.1 that the system picks. A pool
+// Start serves the pool over plain HTTP on ports of 127.0.0.1 that the system picks, one for each of
+// the hosts that it would have at AWS. A pool
 // starts once: a second Start or StartAWS, or one after Close, is an error.
 func (p *Pool) Start() error {
 	p.mu.Lock()
@@ -83,20 +102,41 @@ func (p *Pool) Start() error {
 	if p.state != fresh {
 		return errStarted
 	}
-	issuer, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
+	issuer := http.HandlerFunc(p.serveIssuer)
+	domain := http.HandlerFunc(p.serveDomain)
+	wanted := []site{{&p.origins.issuer, issuer}}
+	if len(p.cfg.IdentityProviders) > 0 {
+		wanted = append(wanted, site{&p.origins.idp, http.HandlerFunc(p.serveIdP)})
 	}
-	domain, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		issuer.Close()
-		return err
+	if p.cfg.UpdatedIssuer {
+		wanted = append(wanted, site{&p.origins.other, issuer})
+	}
+	if !p.cfg.NoDomain {
+		wanted = append(wanted, site{&p.origins.domain, domain})
+	}
+	if p.cfg.CustomDomain != "" {
+		wanted = append(wanted, site{&p.origins.prefix, domain})
+	}
+	listeners := make([]net.Listener, len(wanted))
+	for i := range wanted {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			for _, open := range listeners[:i] {
+				open.Close()
+			}
+			return err
+		}
+		listeners[i] = l
 	}
 	p.state = started
 	p.keys = startKeys()
-	p.origins = origins{issuer: "http://" + issuer.Addr().String(), domain: "http://" + domain.Addr().String()}
-	p.serve(issuer, http.HandlerFunc(p.serveIssuer))
-	p.serve(domain, http.HandlerFunc(p.serveDomain))
+	for i, w := range wanted {
+		*w.origin = "http://" + listeners[i].Addr().String()
+		p.serve(listeners[i], w.handler)
+	}
+	if p.origins.prefix == "" {
+		p.origins.prefix = p.origins.domain
+	}
 	return nil
 }
 
@@ -139,8 +179,15 @@ func (p *Pool) Close() error {
 // "/POOLID" before Start.
 func (p *Pool) Issuer() string { return p.where().issuer + "/" + p.cfg.PoolID }
 
-// Domain returns the base URL of the hosted UI, without a slash at its end; "" before Start.
+// Domain returns the base URL of the hosted UI, without a slash at its end; "" before Start and for a
+// pool without a domain.
 func (p *Pool) Domain() string { return p.where().domain }
+
+// PrefixDomain returns the base URL of the prefix domain, which is Domain unless there is a custom one.
+func (p *Pool) PrefixDomain() string { return p.where().prefix }
+
+// PoolID returns the user pool's ID.
+func (p *Pool) PoolID() string { return p.cfg.PoolID }
 
 func (p *Pool) where() origins {
 	p.mu.Lock()
@@ -156,6 +203,8 @@ func (p *Pool) HTTPClient() *http.Client {
 
 // Client returns the first app client with every default filled in.
 func (p *Pool) Client() AppClient {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	c := p.cfg.Clients[0]
 	c.CallbackURLs = cloneOr(c.CallbackURLs, nil)
 	c.LogoutURLs = cloneOr(c.LogoutURLs, nil)
@@ -167,15 +216,46 @@ func (p *Pool) Client() AppClient {
 // User returns the first user with every default filled in. Its maps and slices must not be changed.
 func (p *Pool) User() User { return p.cfg.Users[0] }
 
-func (p *Pool) now() time.Time { return p.cfg.Now() }
+func (p *Pool) now() time.Time { return p.cfg.Now().Add(p.cfg.ClockSkew) }
 
-// client returns the app client with that ID, or nil.
+// client returns the app client with that ID as it is now, or nil. Nobody changes what is returned.
 func (p *Pool) client(id string) *AppClient {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for i := range p.cfg.Clients {
 		if p.cfg.Clients[i].ID == id {
-			return &p.cfg.Clients[i]
+			c := p.cfg.Clients[i]
+			return &c
 		}
 	}
+	return nil
+}
+
+// UpdateClient changes an app client, as an administrator does. Fields that are left at their zero
+// value get their defaults again. Sessions that exist go on with the settings they began with. The
+// error is that of New, or says that there is no such client; nothing has changed then.
+func (p *Pool) UpdateClient(id string, change func(*AppClient)) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	i := slices.IndexFunc(p.cfg.Clients, func(c AppClient) bool { return c.ID == id })
+	if i < 0 {
+		return fmt.Errorf("cognitotest: there is no app client %q", id)
+	}
+	c := p.cfg.Clients[i]
+	for _, list := range []*[]string{&c.Secrets, &c.CallbackURLs, &c.LogoutURLs, &c.Scopes, &c.AllowedFlows, &c.IdentityProviders, &c.ReadAttributes} {
+		*list = slices.Clone(*list)
+	}
+	change(&c)
+	all := slices.Clone(p.cfg.Clients)
+	all[i] = c
+	cfg := p.cfg
+	cfg.Clients = all
+	cfg, err := cfg.normalised()
+	if err != nil {
+		return err
+	}
+	p.cfg.Clients = cfg.Clients
+	p.noteSecret(cfg.Clients[i].Secrets...)
 	return nil
 }
 

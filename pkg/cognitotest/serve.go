@@ -55,7 +55,12 @@ func (p *Pool) serveIssuer(w http.ResponseWriter, r *http.Request) {
 	case "/" + p.cfg.PoolID + "/.well-known/jwks.json":
 		rt = route{"jwks", p.jwks}
 	}
-	p.answer(w, r, p.where().issuer, rt)
+	o := p.where()
+	origin := o.issuer
+	if o.other != "" && r.Host == hostOf(o.other) {
+		origin = o.other
+	}
+	p.answer(w, r, origin, rt)
 }
 
 func (p *Pool) serveDomain(w http.ResponseWriter, r *http.Request) {
@@ -78,7 +83,17 @@ func (p *Pool) serveDomain(w http.ResponseWriter, r *http.Request) {
 	case "/signed-out":
 		rt = route{"signed-out", p.signedOut}
 	}
-	p.answer(w, r, p.where().domain, rt)
+	p.answer(w, r, p.domainOf(r), rt)
+}
+
+// domainOf returns the origin of the hosted UI by which r has come: where a custom domain stands
+// beside the prefix domain, each is complete in itself.
+func (p *Pool) domainOf(r *http.Request) string {
+	o := p.where()
+	if o.prefix != "" && r.Host == hostOf(o.prefix) {
+		return o.prefix
+	}
+	return o.domain
 }
 
 // endpoints are the names that Count and Fail know.
@@ -173,7 +188,12 @@ func (p *Pool) discovery(r *http.Request, _ *Request) *reply {
 	// These members and no others, in this order: no code_challenge_methods_supported, although
 	// S256 works, and no "none" among the authentication methods, although public clients do.
 	domain, issuer := p.Domain(), p.Issuer()
-	return jsonReply(http.StatusOK, struct {
+	paths := domain + "/oauth2"
+	if domain == "" {
+		// A pool without a domain names endpoints on the issuer, which are not there.
+		domain, paths = issuer, issuer
+	}
+	document := struct {
 		Authorization string   `json:"authorization_endpoint"`
 		EndSession    string   `json:"end_session_endpoint"`
 		IDTokenAlgs   []string `json:"id_token_signing_alg_values_supported"`
@@ -186,12 +206,22 @@ func (p *Pool) discovery(r *http.Request, _ *Request) *reply {
 		Token         string   `json:"token_endpoint"`
 		TokenAuth     []string `json:"token_endpoint_auth_methods_supported"`
 		UserInfo      string   `json:"userinfo_endpoint"`
+		Extra         any      `json:"x_unknown_member,omitempty"`
 	}{
-		domain + "/oauth2/authorize", domain + "/logout", []string{"RS256"}, issuer,
-		issuer + "/.well-known/jwks.json", []string{"code", "token"}, domain + "/oauth2/revoke",
-		[]string{"openid", "email", "phone", "profile"}, []string{"public"}, domain + "/oauth2/token",
-		[]string{"client_secret_basic", "client_secret_post"}, domain + "/oauth2/userInfo",
-	})
+		paths + "/authorize", domain + "/logout", []string{"RS256"}, issuer,
+		issuer + "/.well-known/jwks.json", []string{"code", "token"}, paths + "/revoke",
+		[]string{"openid", "email", "phone", "profile"}, []string{"public"}, paths + "/token",
+		[]string{"client_secret_basic", "client_secret_post"}, paths + "/userInfo", p.extra(),
+	}
+	return jsonReply(http.StatusOK, document)
+}
+
+// extra is the value of a member that nobody knows, or nil.
+func (p *Pool) extra() any {
+	if !p.cfg.ExtraMembers {
+		return nil
+	}
+	return map[string]any{"since": 2030, "what": []string{"ever"}}
 }
 
 func (p *Pool) jwks(r *http.Request, _ *Request) *reply {
@@ -199,7 +229,11 @@ func (p *Pool) jwks(r *http.Request, _ *Request) *reply {
 		return methodNotAllowed("GET")
 	}
 	keys, _, _ := p.signing()
-	return jsonReply(http.StatusOK, map[string][]jwk{"keys": {keys.id.jwk(), keys.access.jwk()}})
+	document := map[string]any{"keys": keys.published()}
+	if p.cfg.ExtraMembers {
+		document["x_unknown_member"] = p.extra()
+	}
+	return jsonReply(http.StatusOK, document)
 }
 
 func (p *Pool) notFoundJSON(*http.Request, *Request) *reply {

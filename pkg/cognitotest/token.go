@@ -7,6 +7,8 @@ import (
 	"maps"
 	"mime"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,7 +30,7 @@ func (p *Pool) token(r *http.Request, rec *Request) *reply {
 		return methodNotAllowed("POST")
 	}
 	f := r.PostForm
-	p.received(f.Get("code"), f.Get("code_verifier"), f.Get("refresh_token"))
+	p.received(f.Get("client_secret"), f.Get("code"), f.Get("code_verifier"), f.Get("refresh_token"))
 	a := p.grant(r, rec)
 	a.set("Access-Control-Allow-Origin", "*")
 	p.mu.Lock()
@@ -59,22 +61,77 @@ func (p *Pool) grant(r *http.Request, rec *Request) *reply {
 	default:
 		return oauthError(rec, "unsupported_grant_type", "")
 	}
-	client := p.client(f.Get("client_id"))
-	switch {
-	case rec.HasAuthorizationHeader || f.Get("client_secret") != "":
-		return oauthError(rec, "invalid_client", "") // the client is public
-	case f.Get("client_id") == "":
-		return oauthError(rec, "invalid_request", "")
-	case client == nil:
-		return oauthError(rec, "invalid_client", "")
+	client, code := p.authenticateClient(r, rec)
+	if client == nil {
+		return oauthError(rec, code, "")
 	}
 	switch rec.Grant {
 	case "authorization_code":
+		if !slices.Contains(client.AllowedFlows, "code") {
+			return oauthError(rec, "unauthorized_client", "")
+		}
 		return p.redeemCode(client, r, rec)
 	case "refresh_token":
 		return p.redeemRefresh(client, f.Get("refresh_token"), rec)
 	}
-	return oauthError(rec, "unauthorized_client", "") // client_credentials needs a secret
+	return p.machineToken(client, f.Get("scope"), rec)
+}
+
+// authenticateClient finds the client that sends r, by RFC 6749 §2.3: a public one by its ID, a
+// confidential one by its secret, in a Basic header or in the body. If it returns nil, code says why.
+// It comes before anything else is looked at, so that failing here does not use up a code.
+func (p *Pool) authenticateClient(r *http.Request, rec *Request) (client *AppClient, code string) {
+	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	p.received(secret)
+	if !rec.HasAuthorizationHeader {
+		if id == "" {
+			return nil, "invalid_request"
+		}
+		return p.checkClient(p.client(id), secret)
+	}
+	name, password, ok := r.BasicAuth()
+	if !ok {
+		return nil, "invalid_client"
+	}
+	if secret != "" {
+		return nil, "invalid_request" // "MUST NOT use more than one authentication method in each request"
+	}
+	// "encoded using the application/x-www-form-urlencoded encoding algorithm" (§2.3.1), which not
+	// every program does, and AWS's documentation does not mention.
+	decoded, err := url.QueryUnescape(password)
+	if err != nil {
+		decoded = password
+	}
+	p.received(password, decoded)
+	if plain, err := url.QueryUnescape(name); err == nil && p.client(name) == nil {
+		name = plain
+	}
+	if id != "" && id != name {
+		return nil, "invalid_client"
+	}
+	client = p.client(name)
+	if client == nil || len(client.Secrets) == 0 {
+		return nil, "invalid_client" // a public client has nothing to say here
+	}
+	if c, code := p.checkClient(client, password); c != nil {
+		return c, code
+	}
+	return p.checkClient(client, decoded)
+}
+
+func (p *Pool) checkClient(client *AppClient, secret string) (*AppClient, string) {
+	if client == nil {
+		return nil, "invalid_client"
+	}
+	if len(client.Secrets) == 0 && secret == "" {
+		return client, ""
+	}
+	for _, s := range client.Secrets {
+		if subtle.ConstantTimeCompare([]byte(s), []byte(secret)) == 1 {
+			return client, ""
+		}
+	}
+	return nil, "invalid_client"
 }
 
 // redeemCode is RFC 6749 §4.1.3.
@@ -91,16 +148,19 @@ func (p *Pool) redeemCode(client *AppClient, r *http.Request, rec *Request) *rep
 	switch {
 	case f.Get("redirect_uri") == "":
 		return oauthError(rec, "invalid_request", "")
-	case code == nil || !now.Before(code.expires) || code.client != client:
+	case code == nil || !now.Before(code.expires) || code.client.ID != client.ID:
 		return oauthError(rec, "invalid_grant", "")
 	case f.Get("redirect_uri") != code.redirectURI:
 		return oauthError(rec, "unauthorized_client", "invalid_redirect")
 	case !verifies(f.Get("code_verifier"), code.challenge):
+		return oauthError(rec, or(p.cfg.VerifierError, "invalid_grant"), "")
+	case !client.readsAll(code.scopes), p.snapshot(code.user).Disabled:
 		return oauthError(rec, "invalid_grant", "")
 	}
 
 	s := &session{
-		client: client, user: code.user, scopes: code.scopes, nonce: code.nonce, authTime: code.authTime,
+		client: client, user: code.user, scopes: code.scopes, nonce: code.nonce, resource: code.resource,
+		authTime: code.authTime, amr: code.amr,
 		originJTI: newUUID(), eventID: newUUID(), expires: now.Add(client.RefreshTokenValidity),
 	}
 	answer := p.tokens(s, now, s.nonce, s.has("openid"))
@@ -112,8 +172,12 @@ func (p *Pool) redeemCode(client *AppClient, r *http.Request, rec *Request) *rep
 	return jsonReply(http.StatusOK, answer)
 }
 
-// verifies is the check of RFC 7636 §4.6 for S256.
+// verifies is the check of RFC 7636 §4.6 for S256. A code that was asked for without a challenge
+// goes with no verifier.
 func verifies(verifier, challenge string) bool {
+	if challenge == "" {
+		return verifier == ""
+	}
 	if len(verifier) < 43 || len(verifier) > 128 || !only(verifier, lower+upper+digits+"-._~") {
 		return false
 	}
@@ -132,7 +196,11 @@ func (p *Pool) redeemRefresh(client *AppClient, token string, rec *Request) *rep
 	if s == nil {
 		return oauthError(rec, "invalid_grant", "")
 	}
-	answer := p.tokens(s, now, "", s.has("openid") && !p.cfg.OmitIDTokenOnRefresh)
+	nonce := ""
+	if p.cfg.NonceOnRefresh {
+		nonce = s.nonce
+	}
+	answer := p.tokens(s, now, nonce, s.has("openid") && !p.cfg.OmitIDTokenOnRefresh)
 	if successor != "" {
 		answer["refresh_token"] = successor
 	}
@@ -146,7 +214,13 @@ func (p *Pool) redeem(client *AppClient, token string, now time.Time) (s *sessio
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.refresh[token]
-	if t == nil || t.session.client != client || !t.usable(now) {
+	if t == nil || t.session.client.ID != client.ID || t.session.user.Disabled {
+		return nil, ""
+	}
+	if !t.usable(now) {
+		if p.cfg.RevokeOnReuse && !t.rotated.IsZero() {
+			t.session.revoked = true
+		}
 		return nil, ""
 	}
 	p.redeemed++
@@ -156,7 +230,10 @@ func (p *Pool) redeem(client *AppClient, token string, now time.Time) (s *sessio
 	if t.rotated.IsZero() {
 		t.rotated = now
 	}
-	successor = p.newRefresh(t.session)
+	if t.successor == "" || !p.cfg.GraceRepeats {
+		t.successor = p.newRefresh(t.session)
+	}
+	successor = t.successor
 	if p.cfg.OmitRefreshToken {
 		successor = ""
 	}
@@ -170,6 +247,9 @@ func (p *Pool) tokens(s *session, now time.Time, nonce string, withID bool) map[
 		"access_token": access,
 		"expires_in":   int(s.client.AccessTokenValidity / time.Second),
 		"token_type":   "Bearer",
+	}
+	if p.cfg.ExtraMembers {
+		answer["x_unknown_member"] = p.extra()
 	}
 	if withID {
 		answer["id_token"] = p.newIDToken(s, now, access, nonce)
@@ -190,13 +270,16 @@ func (p *Pool) revoke(r *http.Request, rec *Request) *reply {
 func (p *Pool) revokeToken(r *http.Request, rec *Request) *reply {
 	token := r.PostForm.Get("token")
 	p.received(token)
-	client := p.client(r.PostForm.Get("client_id"))
 	if token == "" {
 		return oauthError(rec, "invalid_request", "")
 	}
-	if client == nil || rec.HasAuthorizationHeader || r.PostForm.Get("client_secret") != "" {
-		a := oauthError(rec, "invalid_client", "")
-		a.status = http.StatusUnauthorized
+	client, code := p.authenticateClient(r, rec)
+	if client == nil {
+		a := oauthError(rec, code, "")
+		if code == "invalid_client" || r.PostForm.Get("client_id") == "" {
+			a = oauthError(rec, "invalid_client", "")
+			a.status = http.StatusUnauthorized
+		}
 		return a
 	}
 	if client.DisableTokenRevocation {
@@ -208,7 +291,7 @@ func (p *Pool) revokeToken(r *http.Request, rec *Request) *reply {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.refresh[token]
-	if t != nil && t.session.client != client {
+	if t != nil && t.session.client.ID != client.ID {
 		// RFC 7009 §2.1: "the request is refused and the client is informed of the error".
 		return oauthError(rec, "invalid_request", "")
 	}
@@ -246,8 +329,9 @@ func (p *Pool) claimsOf(r *http.Request, rec *Request) *reply {
 	if !t.session.has("openid") {
 		return bearerError(rec, http.StatusUnauthorized, "invalid_token", "Access token does not contain openid scope")
 	}
-	claims := map[string]string{"sub": t.session.user.Sub, "username": t.session.user.Username}
-	maps.Copy(claims, t.session.attributes())
+	user := p.snapshot(t.session.user)
+	claims := map[string]string{"sub": user.Sub, "username": user.Username}
+	maps.Copy(claims, t.session.attributes(&user))
 	return jsonReply(http.StatusOK, claims)
 }
 

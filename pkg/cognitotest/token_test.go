@@ -204,12 +204,12 @@ func TestTokensAreCognitos(t *testing.T) {
 	}
 	groups := []any{"engineers"}
 	check("ID token", id, map[string]any{
-		"sub": p.User().Sub, "iss": p.Issuer(), "aud": p.Client().ID, "token_use": "id", "auth_time": now, "iat": now, "exp": now + 3600,
+		"sub": p.User().Sub, "iss": p.Issuer(), "aud": p.Client().ID, "token_use": "id", "acr": "urn:cognito:loa:1", "amr": []any{"pwd"}, "auth_time": now, "iat": now, "exp": now + 3600,
 		"cognito:username": "ada", "cognito:groups": groups, "nonce": "canary-nonce", "email": "ada@example.com", "email_verified": true,
 		"name": "Ada Lovelace", "at_hash": base64.RawURLEncoding.EncodeToString(sum[:16]),
 	})
 	check("access token", access, map[string]any{
-		"sub": p.User().Sub, "iss": p.Issuer(), "client_id": p.Client().ID, "token_use": "access", "auth_time": now, "iat": now,
+		"sub": p.User().Sub, "iss": p.Issuer(), "client_id": p.Client().ID, "token_use": "access", "acr": "urn:cognito:loa:1", "amr": []any{"pwd"}, "auth_time": now, "iat": now,
 		"exp": now + 3600, "username": "ada", "cognito:groups": groups, "scope": "openid", "version": 2.0,
 	})
 	raw, _ := base64.RawURLEncoding.DecodeString(strings.Split(got.ID, ".")[1])
