@@ -7,29 +7,37 @@
 //	defer pool.Close()
 //	// sign in to pool.Issuer() as pool.Client().ID; pool.UserAgent() plays the browser
 //
+// One Config describes a pool: its app clients and their secrets, users, groups, identity providers,
+// domains, lifetimes and failures. UpdateClient and UpdateUser are its administrator, Outbox is the
+// person's e-mail, Fail makes an endpoint misbehave.
+//
 // # What it answers
 //
-// The issuer and the hosted UI are two origins, as they are at AWS.
+// The issuer and the hosted UI are two origins, as they are at AWS; identity providers have a third.
 //
 //	issuer  /POOLID/.well-known/openid-configuration, /POOLID/.well-known/jwks.json
-//	domain  /oauth2/authorize, /login, /oauth2/token, /oauth2/revoke, /oauth2/userInfo,
-//	        /logout, /error, /signed-out
+//	domain  /oauth2/authorize, /login and the pages behind it, /oauth2/token, /oauth2/revoke,
+//	        /oauth2/userInfo, /oauth2/idpresponse, /saml2/idpresponse, /logout, /error,
+//	        /outbox, /signed-out
 //
 // Start serves plain HTTP on loopback. StartAWS serves the names that AWS would use, over TLS, behind
 // a CONNECT proxy, so that a program can be tested without any setting that redirects AWS names.
 //
 // # Where it is stricter than, or a guess about, the real service
 //
-//   - Every app client is public, so an Authorization header or a client_secret is invalid_client.
-//   - An authorization request without an S256 code_challenge is refused: Cognito accepts one.
-//     OAuth 2.0 Security Best Current Practice (RFC 9700 §2.1.1) wants PKCE from every public client.
-//   - redirect_uri is required, and a parameter that is sent twice is refused (RFC 6749 §3.1).
-//   - A wrong or missing code_verifier is invalid_grant (RFC 7636 §4.6); AWS does not document it.
-//   - A rotated-out refresh token is invalid_grant and does not end its session. Within the grace
-//     period every use of the old token brings another new one. AWS documents neither.
-//   - ID tokens that come from a refresh have at_hash but no nonce (OpenID Connect Core §12.2).
-//   - Only the authorization code and refresh grants exist; response_type=token is refused.
-//   - DOMAIN/signed-out is a sign-out URL of every app client; AWS has no such page.
+//   - A parameter that is sent twice is refused (RFC 6749 §3.1).
+//   - A wrong or missing code_verifier is invalid_grant (RFC 7636 §4.6); VerifierError changes that.
+//   - A rotated-out refresh token is invalid_grant and does not end its session; RevokeOnReuse makes
+//     it. Within the grace period every use brings another new one; GraceRepeats changes that.
+//   - ID tokens that come from a refresh have at_hash but no nonce (OpenID Connect Core §12.2);
+//     NonceOnRefresh adds it.
+//   - A scope that is not enabled is invalid_scope for the client; ScopeErrorPage and
+//     IgnoreUnknownScopes are the other two things that people have seen.
+//   - Errors that are not for the client redirect to /error in both generations of the hosted UI;
+//     ErrorPagesInPlace shows them at once.
+//   - acr is loa:1, and loa:2 after a second factor.
+//   - response_type=token is refused.
+//   - DOMAIN/outbox and DOMAIN/signed-out are the stand-in's own; AWS has no such pages.
 //   - An HTTP Host other than the pool's own is refused (421), so that a page on the internet cannot
 //     reach a pool on loopback by rebinding a name.
 //
