@@ -12,7 +12,7 @@ say() { printf '\n== %s\n' "$*"; }
 # --- what the tests need -------------------------------------------------------------------------
 
 # program → Debian package that has it
-needs="git:git gcc:gcc dbus-daemon:dbus gnome-keyring-daemon:gnome-keyring secret-tool:libsecret-tools
+needs="git:git gcc:gcc curl:curl dbus-daemon:dbus gnome-keyring-daemon:gnome-keyring secret-tool:libsecret-tools
 gdbus:libglib2.0-bin chromium:chromium Xvfb:xvfb xwininfo:x11-utils xdg-open:xdg-utils strace:strace
 ip:iproute2 npm:npm"
 
@@ -47,7 +47,7 @@ fi
 # The OpenID provider, a Node new enough for it, and the accessibility checker come from npm.
 if command -v npm >/dev/null; then
   if [ ! -x e2e/node/node_modules/.bin/node ] || [ e2e/node/package-lock.json -nt e2e/node/node_modules/.package-lock.json ]; then
-    say "installing from npm: oidc-provider, axe-core, node"
+    say "installing from npm: oidc-provider, openid-client, axe-core, node"
     (cd e2e/node && npm ci --no-audit --no-fund --loglevel=error </dev/null)
     touch e2e/node/node_modules/.package-lock.json
   fi
