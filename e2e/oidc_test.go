@@ -318,3 +318,22 @@ func (op *provider) post(t *testing.T, path string, fields url.Values, answer an
 		t.Fatalf("%s: %v", path, err)
 	}
 }
+
+// A17: looking at the sign-in page beforehand does no harm at a provider whose error pages nobody here
+// knows: a good login works (TestOIDCProvider), and what is wrong is left to the browser.
+func TestA17OIDCProviderIsNotMisread(t *testing.T) {
+	op := startProvider(t, true, false, time.Hour)
+	for name, edit := range map[string][]string{
+		"a callback that is not registered": {"--client-id", "cli", "--callback-url", fmt.Sprintf("http://localhost:%d/other", rig.FreePort(t))},
+		"an unknown client":                 {"--client-id", "nobody", "--callback-url", fmt.Sprintf("http://localhost:%d/callback", rig.FreePort(t))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := terminal(t)
+			d.want(0, nil, append([]string{"configure", "--profile", "p", "--issuer", op.issuer}, edit...)...)
+			o := d.want(8, nil, "login", "--no-browser", "--profile", "p", "--timeout", "2s")
+			if !strings.Contains(o.stderr, "waiting for you") || !strings.Contains(o.stderr, "no answer from the browser") {
+				t.Errorf("login said %q, want that it waited", o.stderr)
+			}
+		})
+	}
+}

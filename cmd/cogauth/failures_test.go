@@ -55,7 +55,8 @@ func (s setup) start(t *testing.T) *program {
 	case s.byIss:
 		provider = fmt.Sprintf("issuer = %q\n", pool.Issuer())
 	case s.domain:
-		provider = fmt.Sprintf("domain = %q\nregion = \"eu-west-1\"\n", strings.TrimPrefix(pool.Domain(), "https://"))
+		region, _, _ := strings.Cut(poolID, "_")
+		provider = fmt.Sprintf("domain = %q\nregion = %q\n", strings.TrimPrefix(pool.Domain(), "https://"), region)
 	}
 	if strings.Contains(s.toml, "issuer =") {
 		provider = ""
@@ -67,7 +68,7 @@ func (s setup) start(t *testing.T) *program {
 			t.Fatal(err)
 		}
 	}
-	p := &program{t: t, exe: rig.Build(t), pool: pool, ring: ring,
+	p := &program{t: t, exe: rig.Build(t), pool: pool, ring: ring, dir: dir,
 		env: append(ring.Env(), "COGAUTH_CONFIG="+filepath.Join(dir, "config.toml"), "HTTPS_PROXY="+pool.ProxyURL(), "AWS_CA_BUNDLE=")}
 	if s.secret != "" {
 		p.stdin = s.secret + "\n"

@@ -105,7 +105,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// pool [rotate] [ttl=DURATION] [norefresh] [secret]: starts a stand-in pool and sets ISSUER, CLIENT and CALLBACK.
+// pool [rotate] [ttl=DURATION] [norefresh] [secret]: starts a stand-in pool and sets ISSUER, DOMAIN,
+// CLIENT and CALLBACK.
 func startPool(ts *testscript.TestScript, _ bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
@@ -133,6 +134,7 @@ func startPool(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(pool.Start())
 	ts.Defer(func() { pool.Close() })
 	ts.Setenv("ISSUER", pool.Issuer())
+	ts.Setenv("DOMAIN", pool.Domain())
 	ts.Setenv("CALLBACK", callback)
 	ts.Setenv("CLIENT", pool.Client().ID)
 	pools.Store(ts.Getenv("WORK"), pool)

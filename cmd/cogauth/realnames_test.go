@@ -24,6 +24,7 @@ type program struct {
 	pool *cognitotest.Pool
 
 	ring  *rig.Session // its keychain
+	dir   string       // where config.toml and ca.pem are
 	stdin string
 }
 
