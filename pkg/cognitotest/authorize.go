@@ -12,6 +12,7 @@ import (
 // authRequest is an authorization request (RFC 6749 §4.1.1) that has passed every check.
 type authRequest struct {
 	client      *AppClient
+	origin      string // of the domain that it came to: the pages are on the same one
 	redirectURI string
 	state       string
 	nonce       string
@@ -90,7 +91,7 @@ func (p *Pool) parseAuthorize(r *http.Request, rec *Request) (*authRequest, *rep
 	}
 
 	req := &authRequest{
-		client: client, redirectURI: redirectURI, state: q.Get("state"), nonce: q.Get("nonce"),
+		client: client, origin: p.domainOf(r), redirectURI: redirectURI, state: q.Get("state"), nonce: q.Get("nonce"),
 		challenge: q.Get("code_challenge"), maxAge: -1,
 	}
 	if !p.cfg.ClassicUI { // which knows none of these

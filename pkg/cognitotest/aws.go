@@ -42,8 +42,9 @@ type awsFront struct {
 
 // StartAWS serves the pool over TLS as cognito-idp.REGION.amazonaws.com,
 // PREFIX.auth.REGION.amazoncognito.com and whatever other names its Config gives it, and its identity
-// providers as idp.example, on loopback and with a certificate from an authority of its own. ProxyURL leads there, CertPEM makes it trusted. It speaks HTTP/1.1 only, so that a Failure
-// that drops the connection drops one request. See Start for when it fails.
+// providers as idp.example, on loopback and with a certificate from an authority of its own. ProxyURL
+// leads there, CertPEM makes it trusted. It speaks HTTP/1.1 only, so that a Failure that drops the
+// connection drops one request. See Start for when it fails.
 func (p *Pool) StartAWS() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -59,7 +59,8 @@ type Config struct {
 	ClockSkew time.Duration
 
 	// IDTokenBytes and AccessTokenBytes are the least length of each token, reached by a claim of
-	// padding; a token is at most 3 bytes longer unless its own claims make it so. Zero means no padding.
+	// padding; a token is at most 3 bytes longer, unless its own claims and the name of that one make
+	// it so. Zero means no padding.
 	IDTokenBytes, AccessTokenBytes int
 	// ExtraMembers puts members that nobody knows into discovery, keys, tokens and token responses.
 	ExtraMembers bool
@@ -146,8 +147,8 @@ type AppClient struct {
 	CallbackURLs []string
 	LogoutURLs   []string // sign-out URLs, compared in the same way
 	Scopes       []string // what may be asked for; nil means openid, email, phone, profile
-	// AllowedFlows holds "code", "implicit" or "client_credentials"; nil means {"code"}. Only the
-	// code flow is served: a client without it gets unauthorized_client.
+	// AllowedFlows holds "code" and "implicit", or else "client_credentials", which needs a secret; nil
+	// means {"code"}. The implicit flow is not served: a client without "code" gets unauthorized_client.
 	AllowedFlows []string
 
 	// RefreshTokenRotation makes every refresh return a new refresh token, which lives for what is

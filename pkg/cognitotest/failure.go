@@ -30,11 +30,12 @@ func Throttled() Failure {
 	return Failure{Status: http.StatusBadRequest, Body: `{"error":"TooManyRequestsException","error_description":"Rate exceeded"}`}
 }
 
-// TooManyRequests answers as HTTP has it (RFC 6585 §4), with Retry-After in whole seconds; zero leaves it out.
+// TooManyRequests answers as HTTP has it (RFC 6585 §4), with Retry-After in whole seconds, rounded up;
+// zero leaves it out.
 func TooManyRequests(retryAfter time.Duration) Failure {
 	f := Failure{Status: http.StatusTooManyRequests, Body: `{"message":"Too Many Requests"}`}
 	if retryAfter > 0 {
-		f.RetryAfter = strconv.Itoa(int(retryAfter / time.Second))
+		f.RetryAfter = strconv.Itoa(int((retryAfter + time.Second - 1) / time.Second))
 	}
 	return f
 }

@@ -59,6 +59,35 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// Each mode is what a client meets when the service, or what stands before it, has had enough.
+func TestFailureModes(t *testing.T) {
+	p := start(t, Config{})
+	for _, tt := range []struct {
+		name                     string
+		failure                  Failure
+		status                   int
+		code, retry, contentType string
+	}{
+		{"Throttled", Throttled(), 400, "TooManyRequestsException", "", jsonType},
+		{"TooManyRequests", TooManyRequests(7 * time.Second), 429, "", "7", jsonType},
+		{"TooManyRequests, part of a second", TooManyRequests(1200 * time.Millisecond), 429, "", "2", jsonType},
+		{"TooManyRequests without Retry-After", TooManyRequests(0), 429, "", "", jsonType},
+		{"Unavailable", Unavailable(), 503, "", "", "text/html"},
+		{"Blocked", Blocked(), 403, "", "", "text/html"},
+		{"Slow", Slow(time.Millisecond), 400, "invalid_grant", "", jsonType},
+	} {
+		p.Fail("token", tt.failure)
+		got := refresh(t, p, "x")
+		if got.status != tt.status || got.Error != tt.code || got.header.Get("Retry-After") != tt.retry || got.header.Get("Content-Type") != tt.contentType {
+			t.Errorf("%s: got %d %q, Retry-After %q, %s; want %d %q, %q, %s", tt.name, got.status, got.Error,
+				got.header.Get("Retry-After"), got.header.Get("Content-Type"), tt.status, tt.code, tt.retry, tt.contentType)
+		}
+		if resp, _ := get(t, p, p.Issuer()+"/.well-known/jwks.json"); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: got %d elsewhere, want 200", tt.name, resp.StatusCode)
+		}
+	}
+}
+
 func TestHangEndsWhenTheClientGoes(t *testing.T) {
 	p := start(t, Config{})
 	p.Fail("discovery", Failure{Hang: true})

@@ -4,8 +4,8 @@ import "net/http"
 
 // signInAddress is where authorize sends a browser that is not signed in: the sign-in page, or the
 // identity provider that the request names.
-func (p *Pool) signInAddress(_ *authRequest, query string) string {
-	return p.Domain() + "/login?" + query
+func (p *Pool) signInAddress(req *authRequest, query string) string {
+	return req.origin + "/login?" + query
 }
 
 // providerButtons are the ways to the client's identity providers, for the sign-in page; "" if there

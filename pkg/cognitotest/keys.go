@@ -191,13 +191,16 @@ func (p *Pool) RotateKeys() {
 }
 
 // AddKeys gives the pool new signing keys and goes on publishing the old ones, so that tokens signed
-// with either verify.
+// with either verify. Before Start there are none to add to, and nothing happens.
 func (p *Pool) AddKeys() {
-	old, _, _ := p.signing()
 	fresh := startKeys()()
-	fresh.retired = append([]signingKey{old.id, old.access}, old.retired...)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.keys == nil {
+		return
+	}
+	old := p.keys()
+	fresh.retired = append([]signingKey{old.id, old.access}, old.retired...)
 	p.keys = func() *keySet { return fresh }
 }
 

@@ -26,29 +26,45 @@ var styleHash = sync.OnceValue(func() string {
 
 func esc(s string) string { return html.EscapeString(s) }
 
-const mark = `<svg class="mark" viewBox="0 0 32 32" width="32" height="32" aria-hidden="true" focusable="false">` +
-	`<rect width="32" height="32" rx="9"/><circle cx="12.5" cy="16" r="4.5"/><path d="M17 16h8.5m-3.5 0v4"/></svg>`
+const (
+	mark = `<svg class="mark" viewBox="0 0 32 32" width="32" height="32" aria-hidden="true" focusable="false">` +
+		`<rect width="32" height="32" rx="9"/><circle cx="12.5" cy="16" r="4.5"/><path d="M17 16h8.5m-3.5 0v4"/></svg>`
+	poolNote = "<strong>Stand-in user pool</strong> for development and tests, on this computer. This is not AWS."
+)
 
-// page wraps the content of one page. formAction is the Content Security Policy's.
-func page(status int, title, content, formAction string) *reply {
-	a := newReply(status).set("Content-Type", "text/html;charset=UTF-8")
+// sheet is one page. What is HTML has been through esc.
+type sheet struct {
+	status     int
+	lang       string // "" means en
+	title      string
+	content    string // HTML
+	formAction string // of the Content Security Policy; "" means 'none'
+	mark, note string // HTML; "" means the pool's own
+}
+
+func (p *Pool) page(s sheet) *reply {
+	a := newReply(s.status).set("Content-Type", "text/html;charset=UTF-8")
 	a.set("Content-Security-Policy", "default-src 'none'; style-src "+styleHash()+
-		"; form-action "+formAction+"; base-uri 'none'; frame-ancestors 'none'")
+		"; form-action "+or(s.formAction, "'none'")+"; base-uri 'none'; frame-ancestors 'none'")
+	body := "<body>"
+	if p.cfg.ClassicUI {
+		body = `<body class="classic">`
+	}
 	a.body = `<!DOCTYPE html>
-<html lang="en">
+<html lang="` + esc(or(s.lang, "en")) + `">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
-<title>` + esc(title) + `</title>
+<title>` + esc(s.title) + `</title>
 <style>` + css + `</style>
 </head>
-<body>
+` + body + `
 <main>
 <div class="card">
-` + mark + "\n" + content + `</div>
-<p class="note"><strong>Stand-in user pool</strong> for development and tests, on this computer. This is not AWS.</p>
+` + or(s.mark, mark) + "\n" + s.content + `</div>
+<p class="note" lang="en">` + or(s.note, poolNote) + `</p>
 </main>
 </body>
 </html>
@@ -57,72 +73,22 @@ func page(status int, title, content, formAction string) *reply {
 }
 
 // messagePage shows one message; detail is HTML or "".
-func messagePage(status int, heading, text, detail string) *reply {
-	return page(status, heading, "<h1>"+esc(heading)+"</h1>\n<p class=\"lead\">"+esc(text)+"</p>\n"+detail, "'none'")
+func (p *Pool) messagePage(status int, heading, text, detail string) *reply {
+	return p.page(sheet{status: status, title: heading,
+		content: "<h1>" + esc(heading) + "</h1>\n<p class=\"lead\">" + esc(text) + "</p>\n" + detail})
 }
 
-// signInPage is what the sign-in page shows.
-type signInPage struct {
-	req      *authRequest
-	query    string // of the authorization request, for the form's action
-	username string
-	csrf     string
-	problem  string // an error message, or ""
-	rejected bool   // the problem is the name or the password
-	prefill  *User  // shown and filled in, unless nil
-	buttons  string // HTML of providerButtons
+// failurePage is for what is not told to the client. The classic hosted UI has one heading for all.
+func (p *Pool) failurePage(heading, text, detail string) *reply {
+	if p.cfg.ClassicUI {
+		heading = "An error was encountered with the requested page."
+	}
+	return p.messagePage(http.StatusBadRequest, heading, text, detail)
 }
 
-func (s signInPage) render() *reply {
-	status, title := http.StatusOK, "Sign in"
-	if s.problem != "" {
-		status, title = http.StatusBadRequest, "Error: sign in"
-	}
-	var b strings.Builder
-	b.WriteString("<h1>Sign in</h1>\n<p class=\"lead\">to continue to <strong>" + esc(s.req.client.Name) + "</strong></p>\n")
-	if s.problem != "" {
-		b.WriteString(`<p class="problem" id="problem" role="alert">` + esc(s.problem) + "</p>\n")
-	}
-	if s.prefill != nil {
-		b.WriteString(`<section class="demo" aria-labelledby="demo-title"><h2 id="demo-title">Demo user, filled in</h2><dl>` +
-			"<div><dt>Username</dt><dd>" + esc(s.prefill.Username) + "</dd></div>" +
-			"<div><dt>Password</dt><dd>" + esc(s.prefill.Password) + "</dd></div></dl></section>\n")
-	}
-	s.form(&b)
-	b.WriteString(s.buttons)
-	return page(status, title+" · "+s.req.client.Name, b.String(), "'self' "+formTarget(s.req.redirectURI))
-}
-
-// form puts the focus where the person has to do something next.
-func (s signInPage) form(b *strings.Builder) {
-	var invalid, password string
-	if s.rejected {
-		invalid = ` aria-invalid="true" aria-describedby="problem"`
-	}
-	focus := "username"
-	if s.username != "" {
-		focus = "password"
-	}
-	if s.prefill != nil && s.problem == "" && strings.EqualFold(s.username, s.prefill.Username) {
-		password, focus = s.prefill.Password, "submit"
-	}
-	focused := func(field string) string {
-		if field == focus {
-			return " autofocus"
-		}
-		return ""
-	}
-	b.WriteString(`<form method="post" action="/login?` + esc(s.query) + `">
-<input type="hidden" name="_csrf" value="` + esc(s.csrf) + `">
-<label for="username">Username</label>
-<input id="username" name="username" type="text" autocomplete="username" autocapitalize="none" spellcheck="false" required value="` +
-		esc(s.username) + `"` + invalid + focused("username") + `>
-<label for="password">Password</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required value="` +
-		esc(password) + `"` + invalid + focused("password") + `>
-<button type="submit"` + focused("submit") + `>Sign in</button>
-</form>
-`)
+// wentWrong is what a person sees who took too long, or who comes with an answer that nobody asked for.
+func (p *Pool) wentWrong() *reply {
+	return p.failurePage("Something went wrong", "Signing in took too long, or did not begin in this browser.", returnHint)
 }
 
 // formTarget is the source expression that lets the redirect after the form reach redirectURI:
@@ -152,7 +118,7 @@ func explanation(code string) (heading, text string) {
 	case "invalid_scope":
 		return "A scope is not enabled", "The program asked for a scope that its app client may not request."
 	case "invalid_request":
-		return "The request is not well-formed", "The program sent a parameter more than once."
+		return "The request is not well-formed", "The program sent a parameter more than once, or named an identity provider that its app client does not have."
 	case "Required parameters missing":
 		return "Something is missing", "The program did not send both client_id and redirect_uri."
 	case missingRedirect:
@@ -173,7 +139,7 @@ func (p *Pool) errorPage(r *http.Request, _ *Request) *reply {
 func (p *Pool) errorMessage(code, clientID string) *reply {
 	heading, text := explanation(code)
 	if heading == "" {
-		return messagePage(http.StatusBadRequest, "Something went wrong", "The request could not be completed.", returnHint)
+		return p.failurePage("Something went wrong", "The request could not be completed.", returnHint)
 	}
 	detail := "<dl class=\"facts\"><div><dt>Error</dt><dd>" + esc(code) + "</dd></div>"
 	if c := p.client(clientID); c != nil {
@@ -183,7 +149,7 @@ func (p *Pool) errorMessage(code, clientID string) *reply {
 	if code != missingRedirect {
 		detail += returnHint
 	}
-	return messagePage(http.StatusBadRequest, heading, text, detail)
+	return p.failurePage(heading, text, detail)
 }
 
 const returnHint = "<p class=\"hint\">The program was not told of this. Return to it and end its sign-in there.</p>\n"
@@ -193,11 +159,11 @@ func (p *Pool) signedOut(r *http.Request, _ *Request) *reply {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return methodNotAllowed("GET")
 	}
-	return messagePage(http.StatusOK, "You are signed out", "This browser no longer has a session with the user pool.",
+	return p.messagePage(http.StatusOK, "You are signed out", "This browser no longer has a session with the user pool.",
 		"<p class=\"hint\">You can close this tab.</p>\n")
 }
 
 // unavailablePage is what managed login shows for an app client without a branding style.
 func (p *Pool) unavailablePage() *reply {
-	return messagePage(http.StatusBadRequest, "Login pages unavailable", "This app client has no managed login style. Ask the administrator of the user pool to create one.", "")
+	return p.messagePage(http.StatusBadRequest, "Login pages unavailable", "This app client has no managed login style. Ask the administrator of the user pool to create one.", "")
 }

@@ -94,8 +94,8 @@ func New(cfg Config) (*Pool, error) {
 }
 
 // Start serves the pool over plain HTTP on ports of 127.0.0.1 that the system picks, one for each of
-// the hosts that it would have at AWS. A pool
-// starts once: a second Start or StartAWS, or one after Close, is an error.
+// the hosts that it would have at AWS. A pool starts once: a second Start or StartAWS, or one after
+// Close, is an error.
 func (p *Pool) Start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -205,16 +205,24 @@ func (p *Pool) HTTPClient() *http.Client {
 func (p *Pool) Client() AppClient {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := p.cfg.Clients[0]
-	c.CallbackURLs = cloneOr(c.CallbackURLs, nil)
-	c.LogoutURLs = cloneOr(c.LogoutURLs, nil)
-	c.Scopes = cloneOr(c.Scopes, nil)
-	c.AllowedFlows = cloneOr(c.AllowedFlows, nil)
+	return p.cfg.Clients[0].clone()
+}
+
+// clone returns a copy that shares nothing with c.
+func (c AppClient) clone() AppClient {
+	for _, list := range []*[]string{&c.Secrets, &c.CallbackURLs, &c.LogoutURLs, &c.Scopes, &c.AllowedFlows, &c.IdentityProviders, &c.ReadAttributes} {
+		*list = slices.Clone(*list)
+	}
 	return c
 }
 
-// User returns the first user with every default filled in. Its maps and slices must not be changed.
-func (p *Pool) User() User { return p.cfg.Users[0] }
+// User returns the first user as they are now, with every default filled in. Its maps and slices must
+// not be changed.
+func (p *Pool) User() User {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cfg.Users[0]
+}
 
 func (p *Pool) now() time.Time { return p.cfg.Now().Add(p.cfg.ClockSkew) }
 
@@ -233,7 +241,8 @@ func (p *Pool) client(id string) *AppClient {
 
 // UpdateClient changes an app client, as an administrator does. Fields that are left at their zero
 // value get their defaults again. Sessions that exist go on with the settings they began with. The
-// error is that of New, or says that there is no such client; nothing has changed then.
+// error is that of New, or says that there is no such client; nothing has changed then. change must
+// not call methods of p.
 func (p *Pool) UpdateClient(id string, change func(*AppClient)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -241,10 +250,7 @@ func (p *Pool) UpdateClient(id string, change func(*AppClient)) error {
 	if i < 0 {
 		return fmt.Errorf("cognitotest: there is no app client %q", id)
 	}
-	c := p.cfg.Clients[i]
-	for _, list := range []*[]string{&c.Secrets, &c.CallbackURLs, &c.LogoutURLs, &c.Scopes, &c.AllowedFlows, &c.IdentityProviders, &c.ReadAttributes} {
-		*list = slices.Clone(*list)
-	}
+	c := p.cfg.Clients[i].clone()
 	change(&c)
 	all := slices.Clone(p.cfg.Clients)
 	all[i] = c

@@ -13,7 +13,7 @@ type Request struct {
 	// "logout", "error", "signed-out" or "other".
 	Endpoint string
 	Method   string
-	Grant    string // token endpoint: "authorization_code", "refresh_token" or ""
+	Grant    string // token endpoint: "authorization_code", "refresh_token", "client_credentials" or ""
 	Status   int    // 0 while it is being answered, and if the connection was dropped instead
 	Error    string // OAuth error code, also one sent in a redirect; "" if there was none
 
@@ -52,8 +52,8 @@ func (p *Pool) Redemptions() int {
 	return p.redeemed
 }
 
-// Secrets returns every code, token, session cookie and password that the pool has handed out or
-// received, and every verifier, state, nonce and CSRF token, oldest first: what must not turn up in a
+// Secrets returns every code, token, session cookie, password and client secret that the pool has
+// handed out or received, and every verifier, state, nonce and CSRF token, oldest first: what must not turn up in a
 // client's output, files or environment. Values shorter than 8 bytes are left out, since they turn
 // up anywhere.
 func (p *Pool) Secrets() []string {

@@ -15,7 +15,7 @@ func normaliseService(cfg *Config, fail func(string, ...any)) {
 		fail("CustomDomain and NoDomain are both set")
 	case gov:
 		fail("a GovCloud Region has no custom domains")
-	case len(cfg.CustomDomain) > 253 || !strings.Contains(cfg.CustomDomain, ".") || !only(cfg.CustomDomain, lower+digits+"-."):
+	case !hostName(cfg.CustomDomain):
 		fail("CustomDomain %q is not a host name", cfg.CustomDomain)
 	}
 	if cfg.IDTokenBytes < 0 || cfg.AccessTokenBytes < 0 {
@@ -39,6 +39,17 @@ func normaliseService(cfg *Config, fail func(string, ...any)) {
 	for i := range cfg.Clients {
 		checkService(&cfg.Clients[i], custom, len(cfg.ResourceServers) > 0, fail)
 	}
+}
+
+// hostName reports whether s is two labels or more, in lower case, as a certificate names them.
+func hostName(s string) bool {
+	labels := strings.Split(s, ".")
+	for _, l := range labels {
+		if len(l) > 63 || !only(l, lower+digits+"-") || strings.HasPrefix(l, "-") || strings.HasSuffix(l, "-") {
+			return false
+		}
+	}
+	return len(s) <= 253 && len(labels) > 1
 }
 
 const (

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -212,12 +213,23 @@ func TestAddKeys(t *testing.T) {
 		}
 		return out
 	}
-	before := kids()
+	before, old := kids(), login(t, p)
 	p.AddKeys()
-	after := kids()
+	after, young := kids(), login(t, p)
 	if len(before) != 2 || len(after) != 4 || after[2] != before[0] || after[3] != before[1] {
 		t.Errorf("got the keys %v, then %v, want two more before the old ones", before, after)
 	}
+	for name, token := range map[string]string{"old ID": old.ID, "old access": old.Access, "ID": young.ID, "access": young.Access} {
+		kid, _, err := claims(t, p, token)
+		if err != nil || strings.HasPrefix(name, "old") != slices.Contains(before, kid) {
+			t.Errorf("%s token: got kid %s (%v), want a good signature of the keys of its time", name, kid, err)
+		}
+	}
+	unstarted, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unstarted.AddKeys() // and does not panic
 }
 
 func TestServiceConfigIsChecked(t *testing.T) {
@@ -226,6 +238,13 @@ func TestServiceConfigIsChecked(t *testing.T) {
 		"secret with a space":    {Clients: []AppClient{{Secrets: []string{"a secret with spaces in it, long"}}}},
 		"custom and no domain":   {CustomDomain: "auth.example.com", NoDomain: true},
 		"custom domain as a URL": {CustomDomain: "https://auth.example.com"},
+		"custom domain of one":   {CustomDomain: "localhost"},
+		"custom domain with ..":  {CustomDomain: "auth..example.com"},
+		"custom domain with -":   {CustomDomain: "auth-.example.com"},
+		"negative padding":       {IDTokenBytes: -1},
+		"nameless server":        {ResourceServers: []ResourceServer{{Scopes: []string{"read"}}}},
+		"machine without secret": {Clients: []AppClient{{AllowedFlows: []string{"client_credentials"}}}},
+		"scope with a quote":     {Clients: []AppClient{{Scopes: []string{`open"id`}}}},
 		"unknown failure":        {Failures: map[string]Failure{"tokn": Throttled()}},
 		"unknown flow":           {Clients: []AppClient{{AllowedFlows: []string{"password"}}}},
 		"two flows":              {Clients: []AppClient{{Secrets: []string{secretOne}, AllowedFlows: []string{"code", "client_credentials"}}}},
@@ -234,6 +253,123 @@ func TestServiceConfigIsChecked(t *testing.T) {
 	} {
 		if _, err := New(cfg); err == nil {
 			t.Errorf("%s: got a pool, want an error", name)
+		}
+	}
+}
+
+// What a person is, and may, is read again at every refresh.
+func TestRefreshSeesWhatHasChanged(t *testing.T) {
+	p := start(t, Config{Groups: []Group{{Name: "admins", Role: "arn:aws:iam::123456789012:role/admin"}}})
+	change := func(f func(*User)) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		f(&p.cfg.Users[0])
+	}
+	got := login(t, p)
+	if before := payload(t, got.ID); before["cognito:roles"] != nil {
+		t.Fatalf("got roles %v of a group without one, want none", before["cognito:roles"])
+	}
+	change(func(u *User) {
+		u.Groups, u.Attributes = []string{"admins"}, map[string]string{"email": "new@example.com"}
+	})
+	again := refresh(t, p, got.Refresh)
+	after := payload(t, again.ID)
+	if after["email"] != "new@example.com" || after["cognito:preferred_role"] != p.cfg.Groups[0].Role {
+		t.Errorf("got %v, want the new address and role", after)
+	}
+	for name, token := range map[string]string{"ID": again.ID, "access": again.Access} {
+		if groups, _ := payload(t, token)["cognito:groups"].([]any); len(groups) != 1 || groups[0] != "admins" {
+			t.Errorf("%s token: got groups %v, want admins", name, groups)
+		}
+	}
+	code := signIn(t, p, p.UserAgent()).Query().Get("code")
+	change(func(u *User) { u.Disabled = true })
+	if refused := refresh(t, p, got.Refresh); refused.Error != "invalid_grant" {
+		t.Errorf("disabled: got %q, want invalid_grant", refused.Error)
+	}
+	if refused := redeem(t, p, code); refused.Error != "invalid_grant" {
+		t.Errorf("disabled before the code was redeemed: got %q, want invalid_grant", refused.Error)
+	}
+	change(func(u *User) { u.Disabled = false })
+	if honoured := refresh(t, p, got.Refresh); honoured.status != http.StatusOK {
+		t.Errorf("enabled again: got %q, want tokens", honoured.Error)
+	}
+}
+
+// "Sessions that exist go on with the settings they began with."
+func TestSessionKeepsItsClientsSettings(t *testing.T) {
+	p := start(t, Config{})
+	old := login(t, p).Refresh
+	if err := p.UpdateClient(p.Client().ID, func(c *AppClient) { c.RefreshTokenRotation = true; c.AccessTokenValidity = time.Minute }); err != nil {
+		t.Fatal(err)
+	}
+	if got := refresh(t, p, old); got.Refresh != "" || got.Expires != 3600 {
+		t.Errorf("the session before: got a refresh token %v, %d s; want none, 3600 s", got.Refresh != "", got.Expires)
+	}
+	if got := refresh(t, p, login(t, p).Refresh); got.Refresh == "" || got.Expires != 60 {
+		t.Errorf("the session since: got a refresh token %v, %d s; want one, 60 s", got.Refresh != "", got.Expires)
+	}
+}
+
+// What a client may not read is in no token and no answer.
+func TestReadAttributes(t *testing.T) {
+	p := start(t, Config{Clients: []AppClient{{ReadAttributes: []string{"email", "email_verified"}}}})
+	got := login(t, p, "scope", "openid email profile")
+	if id := payload(t, got.ID); id["email"] != "ada@example.com" || id["email_verified"] != true || id["name"] != nil {
+		t.Errorf("ID token: got %v, want email and no name", id)
+	}
+	if info := userInfo(t, p, got.Access).body; !strings.Contains(info, "ada@example.com") || strings.Contains(info, "Lovelace") {
+		t.Errorf("userInfo: got %s, want email and no name", info)
+	}
+	// Without a scope all of the client's are asked for, phone among them.
+	if got := redeem(t, p, signIn(t, p, p.UserAgent(), "scope", "-").Query().Get("code")); got.Error != "invalid_grant" {
+		t.Errorf("no scope: got %d %s, want invalid_grant", got.status, got.Error)
+	}
+}
+
+// A provider that is not there, or not the client's, is nobody the client can be told of.
+func TestUnknownProvider(t *testing.T) {
+	p := start(t, Config{
+		IdentityProviders: []IdentityProvider{{Name: "Acme", Identifiers: []string{"acme.example"}, Users: []User{{}}}},
+		Clients:           []AppClient{{IdentityProviders: []string{"COGNITO"}}},
+	})
+	for _, pair := range [][2]string{{"identity_provider", "Acme"}, {"identity_provider", "Nobody"}, {"idp_identifier", "acme.example"}, {"idp_identifier", "x"}} {
+		location, err := p.UserAgent().Authorize(t.Context(), authorizeURL(p, pair[:]...))
+		if err != nil || !strings.HasPrefix(location, p.Domain()+"/error?error=invalid_request") {
+			t.Errorf("%s=%s: got %s (%v), want the error page", pair[0], pair[1], location, err)
+		}
+	}
+	if location, _ := p.UserAgent().Authorize(t.Context(), authorizeURL(p, "identity_provider", "COGNITO")); !strings.HasPrefix(location, p.Domain()+"/login?") {
+		t.Errorf("COGNITO: got %s, want the sign-in page", location)
+	}
+}
+
+// Whatever can stand for a client is among the secrets.
+func TestClientSecretsAreSecrets(t *testing.T) {
+	p := start(t, Config{Clients: []AppClient{{Secrets: []string{secretOne}}}})
+	id := p.Client().ID
+	if err := p.UpdateClient(id, func(c *AppClient) { c.Secrets = append(c.Secrets, secretTwo) }); err != nil {
+		t.Fatal(err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.Domain()+"/oauth2/token", strings.NewReader("grant_type=refresh_token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(id, "a_wrong_secret")
+	resp, err := p.HTTPClient().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := decode(t, resp); got.Error != "invalid_client" {
+		t.Errorf("got %s, want invalid_client", got.Error)
+	}
+	for name, want := range map[string]string{
+		"first": secretOne, "second": secretTwo, "sent": "a_wrong_secret",
+		"sent, as it was": base64.StdEncoding.EncodeToString([]byte(id + ":a_wrong_secret")),
+	} {
+		if !slices.Contains(p.Secrets(), want) {
+			t.Errorf("got Secrets without the %s one, want it there", name)
 		}
 	}
 }

@@ -53,9 +53,8 @@ func (p *Pool) grant(r *http.Request, rec *Request) *reply {
 		}
 	}
 	switch g := f.Get("grant_type"); g {
-	case "authorization_code", "refresh_token":
+	case "authorization_code", "refresh_token", "client_credentials":
 		rec.Grant = g
-	case "client_credentials":
 	case "":
 		return oauthError(rec, "invalid_request", "")
 	default:
@@ -89,6 +88,8 @@ func (p *Pool) authenticateClient(r *http.Request, rec *Request) (client *AppCli
 		}
 		return p.checkClient(p.client(id), secret)
 	}
+	_, encoded, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	p.received(encoded) // as good as the secret that is in it
 	name, password, ok := r.BasicAuth()
 	if !ok {
 		return nil, "invalid_client"
@@ -224,7 +225,7 @@ func (p *Pool) redeem(client *AppClient, token string, now time.Time) (s *sessio
 		return nil, ""
 	}
 	p.redeemed++
-	if !client.RefreshTokenRotation {
+	if !t.session.client.RefreshTokenRotation {
 		return t.session, ""
 	}
 	if t.rotated.IsZero() {
@@ -240,19 +241,25 @@ func (p *Pool) redeem(client *AppClient, token string, now time.Time) (s *sessio
 	return t.session, successor
 }
 
-// tokens makes the members that both grants return. There is no scope member: Cognito sends none.
+// tokens makes the members that both grants of a person return. There is no scope member: Cognito sends none.
 func (p *Pool) tokens(s *session, now time.Time, nonce string, withID bool) map[string]any {
 	access := p.newAccessToken(s, now)
+	answer := p.accessAnswer(s.client, access)
+	if withID {
+		answer["id_token"] = p.newIDToken(s, now, access, nonce)
+	}
+	return answer
+}
+
+// accessAnswer holds the members that every grant returns.
+func (p *Pool) accessAnswer(client *AppClient, access string) map[string]any {
 	answer := map[string]any{
 		"access_token": access,
-		"expires_in":   int(s.client.AccessTokenValidity / time.Second),
+		"expires_in":   int(client.AccessTokenValidity / time.Second),
 		"token_type":   "Bearer",
 	}
 	if p.cfg.ExtraMembers {
 		answer["x_unknown_member"] = p.extra()
-	}
-	if withID {
-		answer["id_token"] = p.newIDToken(s, now, access, nonce)
 	}
 	return answer
 }
