@@ -7,6 +7,29 @@
 //	user_pool_id = "eu-west-1_AbCdEfGhI"
 //	client_id    = "1h57kf5cpq17m0eml12EXAMPLE"
 //
+//	[profiles.archive] # nobody was told the pool's ID
+//	domain    = "archive" # or a host, such as auth.example.com
+//	region    = "eu-west-1"
+//	client_id = "7abcDEF12345EXAMPLE"
+//
+//	[profiles.corp] # with every other key there is
+//	issuer         = "https://id.example.com"
+//	client_id      = "cli"
+//	callback_urls  = ["http://localhost:8585/callback"]
+//	scopes         = ["openid", "email"]
+//	idp            = "Google" # or idp_identifier = "example.com"
+//	lang           = "de"
+//	resource       = "https://api.example.com"
+//	logout_url     = "https://app.example.com/signed-out"
+//	expect         = "@example.com" # or an address, or sub:…
+//	ca_file        = "~/corp.pem"
+//	username_claim = "email"
+//	interactive    = "auto" # or never, the default, or always
+//
+//	refresh_token_validity = "30d" # as the app client has it
+//
+// A client secret has no key: it is kept in the keychain.
+//
 // A flag beats the environment, which beats the file, which beats the default; Settings.Explain
 // tells which of them a value came from. What identifies a session (the pool or issuer, the client,
 // its scopes and callback URLs) comes from the file alone. In particular the callback URLs are the

@@ -265,6 +265,13 @@ func TestClientSecretIsRefusedAndNotEchoed(t *testing.T) {
 		if e.Line == 0 {
 			t.Errorf("got no line for %q", src)
 		}
+		command := "cogauth configure --client-secret-stdin"
+		if strings.Contains(src, "profiles.a") {
+			command += " --profile a"
+		}
+		if !strings.Contains(e.Fix, command+",") {
+			t.Errorf("got %q, want it to name %q", e.Fix, command)
+		}
 	}
 }
 

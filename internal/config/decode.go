@@ -144,8 +144,12 @@ func looksLikeProfile(table map[string]any) bool {
 }
 
 func (d *decoder) secret(path ...string) {
+	command := "cogauth configure --client-secret-stdin"
+	if len(path) == 3 {
+		command += " --profile " + path[1] // a name that needs no quotes in any shell: see checkName
+	}
 	d.add("client_secret does not belong in a file",
-		"delete the line, replace the secret at the provider, since it may have been read, and run cogauth configure --client-secret-stdin, which keeps it in the keychain", path...)
+		"delete the line, replace the secret at the provider, since it may have been read, and give the new one to "+command+", which keeps it in the keychain", path...)
 }
 
 // secretKey reports whether a key names a client secret in any spelling: client_secret,

@@ -150,3 +150,55 @@ func TestPutKeepsTheOthers(t *testing.T) {
 		}
 	}
 }
+
+// FuzzManage: Use, Rename and Delete do what they say and nothing else, comments included, or refuse
+// and leave the file alone. Delete may take the comments within the table along.
+func FuzzManage(f *testing.F) {
+	for _, seed := range seeds {
+		f.Add(seed, "a", "b")
+		f.Add(seed, "collate", "x.y")
+	}
+	f.Fuzz(func(t *testing.T, src, name, to string) {
+		for i, do := range []func(*File) error{
+			func(f *File) error { return f.Use(name) },
+			func(f *File) error { return f.Rename(name, to) },
+			func(f *File) error { return f.Delete(name) },
+		} {
+			path := write(t, src)
+			before, err := Load(path)
+			if err != nil {
+				return
+			}
+			if err := do(&File{Path: path}); err != nil {
+				wellFormed(t, err)
+				if got := content(t, path); got != src {
+					t.Errorf("%d refused (%v) and wrote\n%s", i, err, got)
+				}
+				continue
+			}
+			want, wantDefault := maps.Clone(before.Profiles), before.DefaultProfile
+			switch i {
+			case 0:
+				wantDefault = name
+			case 1:
+				want[to] = want[name]
+				delete(want, name)
+				if wantDefault == name {
+					wantDefault = to
+				}
+			case 2:
+				delete(want, name)
+				if wantDefault == name {
+					wantDefault = ""
+				}
+			}
+			after, err := Load(path)
+			if err != nil || !reflect.DeepEqual(after.Profiles, want) || after.DefaultProfile != wantDefault {
+				t.Errorf("%d: got %+v, %v, want %+v", i, after, err, want)
+			}
+			if text := content(t, path); i < 2 && strings.Count(text, "#") < strings.Count(src, "#")-strings.Count(before.DefaultProfile, "#") {
+				t.Errorf("%d lost a comment of\n%s\nin\n%s", i, src, text)
+			}
+		}
+	})
+}

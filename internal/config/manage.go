@@ -1,9 +1,9 @@
 package config
 
 import (
-	"fmt"
+	"errors"
+	"io/fs"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 )
@@ -21,8 +21,7 @@ func (f *File) Use(name string) error {
 		if old.DefaultProfile == name {
 			return src, want
 		}
-		c := editDefault(src, scan(src), name)
-		return src[:c.start] + c.text + src[c.end:], want
+		return apply(src, []change{editDefault(src, scan(src), name)}), want
 	})
 }
 
@@ -43,11 +42,8 @@ func (f *File) Rename(name, to string) error {
 		var changes []change
 		for _, st := range stmts {
 			if st.header && slices.Equal(st.path, []string{keyProfiles, name}) {
-				line := src[st.start:st.end]
+				line := src[st.start:st.end] // no name of a profile holds a bracket
 				open, shut := strings.IndexByte(line, '['), strings.IndexByte(line, ']')
-				if open < 0 || shut < 0 || strings.Contains(line[:shut], `"`) && strings.Contains(name, "]") {
-					return "", want // refused by the comparison
-				}
 				changes = append(changes, change{st.start + open, st.start + shut + 1, "[" + keyProfiles + "." + bareOrQuoted(to) + "]"})
 			}
 		}
@@ -98,25 +94,12 @@ func withBlankLines(src string, end int) int {
 	return end
 }
 
-// apply makes changes that do not overlap.
-func apply(src string, changes []change) string {
-	slices.SortStableFunc(changes, func(a, b change) int { return a.start - b.start })
-	var b strings.Builder
-	pos := 0
-	for _, c := range changes {
-		b.WriteString(src[pos:c.start])
-		b.WriteString(c.text)
-		pos = c.end
-	}
-	return b.String() + src[pos:]
-}
-
 // rewrite reads the file again, has edit change its text, and replaces it if the new text means what
 // edit wants. A nil want means that a name is taken.
 func (f *File) rewrite(name string, edit func(src string, old *File) (text string, want *File)) error {
 	src, err := read(f.Path)
-	if err != nil {
-		return f.unknownProfile(name, "the command line")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // without a file there are no profiles
+		return err
 	}
 	old, err := parse(f.Path, src)
 	if err != nil {
@@ -129,19 +112,5 @@ func (f *File) rewrite(name string, edit func(src string, old *File) (text strin
 	if want == nil {
 		return &Error{File: f.Path, Fact: "there is a profile of that name already", Fix: "choose another name"}
 	}
-	got, err := parse(f.Path, text)
-	if err != nil || inlineProfiles(src) || got.DefaultProfile != want.DefaultProfile || !reflect.DeepEqual(got.Profiles, want.Profiles) {
-		return &Error{
-			File: f.Path, Line: locate(scan(src), keyProfiles, name),
-			Fact: fmt.Sprintf("the way the file is written, profile %s cannot be changed without touching the rest", quote(name)),
-			Fix:  "edit the file by hand",
-		}
-	}
-	if text != src {
-		if err := replaceFile(f.Path, text); err != nil {
-			return err
-		}
-	}
-	*f = *got
-	return nil
+	return f.commit(src, text, name, want)
 }

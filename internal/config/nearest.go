@@ -71,8 +71,8 @@ func distance(a, b string) int {
 func Suggest(key string, known []string) string { return suggest(key, known) }
 
 // Line returns the line in src, a TOML text, of the key or table with that path: 1 is the first, 0
-// means that it is not there.
-func Line(src string, path ...string) int { return locate(scan(src), path...) }
+// means that it is not there. In a list of tables the index follows the name: client, 0, id.
+func Line(src string, path ...string) int { return locate(indexed(scan(src)), path...) }
 
 // SyntaxError puts an error of the TOML library into this package's words, without the text of src.
 func SyntaxError(path, src string, err error) error { return syntaxError(path, src, err) }

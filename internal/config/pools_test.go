@@ -26,6 +26,19 @@ func TestValidateDomain(t *testing.T) {
 		{"custom domain without Region", domain("auth.example.com", ""), "region", "is not set"},
 		{"two Regions", domain("myapp.auth.eu-west-1.amazoncognito.com", "us-east-1"), "region", "not the one"},
 		{"no Region", domain("myapp", "Frankfurt"), "region", "not an AWS Region"},
+		{"China's host", domain("myapp.auth.cn-north-1.amazoncognito.com.cn", ""), "", ""},
+		{"Europe's host", domain("myapp.auth.eusc-de-east-1.amazoncognito.eu", ""), "", ""},
+		{"host in capitals", domain("MyApp.Auth.EU-West-1.AmazonCognito.com", ""), "", ""},
+		{"somebody else's host", domain("myapp.auth.eu-west-1.amazoncognito.evil.example", ""), "region", "is not set"},
+		{"host with something else for a Region", domain("myapp.auth.frankfurt.amazoncognito.com", ""), "region", "is not set"},
+		{"custom domain with a reserved word", domain("login.amazonas.example", "eu-west-1"), "", ""},
+		{"prefix of 63", domain(strings.Repeat("a", 63), "eu-west-1"), "", ""},
+		{"prefix of 64", domain(strings.Repeat("a", 64), "eu-west-1"), "domain", "neither"},
+		{"prefix in capitals", domain("MyApp", "eu-west-1"), "domain", "no prefix"},
+		{"prefix with aws", domain("my-aws-app", "eu-west-1"), "domain", "no prefix"},
+		{"prefix with amazon", domain("amazonas", "eu-west-1"), "domain", "no prefix"},
+		{"prefix with cognito", domain("cognito1", "eu-west-1"), "domain", "no prefix"},
+		{"prefix that ends in a hyphen", domain("myapp-", "eu-west-1"), "domain", "neither"},
 		{"Region with a dot", domain("myapp", "eu-west-1.evil.com"), "region", "not an AWS Region"},
 		{"URL", domain("https://auth.example.com", "eu-west-1"), "domain", "is a URL"},
 		{"path", domain("auth.example.com/login", "eu-west-1"), "domain", "is a URL"},
@@ -54,11 +67,16 @@ func TestValidateSignIn(t *testing.T) {
 		{"provider with an escape", set(func(p *Profile) { p.IdP = "G\x1b[2J" }), "idp", "control"},
 		{"language", set(func(p *Profile) { p.Lang = "pt-BR" }), "", ""},
 		{"language with a space", set(func(p *Profile) { p.Lang = "pt BR" }), "lang", "not a language tag"},
+		{"language of three parts", set(func(p *Profile) { p.Lang = "zh-Hant-TW" }), "", ""},
+		{"language of a hyphen", set(func(p *Profile) { p.Lang = "-" }), "lang", "not a language tag"},
+		{"language without its second part", set(func(p *Profile) { p.Lang = "de-" }), "lang", "not a language tag"},
+		{"language written out", set(func(p *Profile) { p.Lang = "portuguese" }), "lang", "not a language tag"},
 		{"resource", set(func(p *Profile) { p.Resource = "https://api.example.com/v1" }), "", ""},
 		{"resource of a scheme of one's own", set(func(p *Profile) { p.Resource = "myapi://things" }), "", ""},
 		{"resource on localhost", set(func(p *Profile) { p.Resource = "http://localhost:9000" }), "", ""},
 		{"resource in the clear", set(func(p *Profile) { p.Resource = "http://api.example.com" }), "resource", "plain http"},
 		{"resource with a fragment", set(func(p *Profile) { p.Resource = "https://api.example.com#x" }), "resource", "fragment"},
+		{"resource without a host", set(func(p *Profile) { p.Resource = "https:" }), "resource", "no host"},
 		{"relative resource", set(func(p *Profile) { p.Resource = "api" }), "resource", "absolute"},
 		{"sign-out URL", set(func(p *Profile) { p.LogoutURL = "https://app.example.com/bye?x=1" }), "", ""},
 		{"sign-out URL on this machine", set(func(p *Profile) { p.LogoutURL = "http://localhost:3000/bye" }), "", ""},
@@ -118,6 +136,12 @@ client_id = "second"
 		want string
 	}{
 		{"use", func(f *File) error { return f.Use("two") }, strings.Replace(src, `"one" # kept`, `"two" # kept`, 1)},
+		{"use where none was", func(f *File) error {
+			if err := f.Delete("one"); err != nil {
+				return err
+			}
+			return f.Use("two")
+		}, "default_profile = \"two\"\n\n# kept\n# about one\n# about two\n" + src[strings.Index(src, `[profiles."two"]`):]},
 		{"use what is used", func(f *File) error { return f.Use("one") }, src},
 		{"rename", func(f *File) error { return f.Rename("two", "three") }, strings.Replace(src, `[profiles."two"]`, `[profiles.three]`, 1)},
 		{"rename the default", func(f *File) error { return f.Rename("one", "four.x") },
@@ -191,6 +215,13 @@ func TestManageRefuses(t *testing.T) {
 			alone(t, path)
 		})
 	}
+	t.Run("a folder in the file's place", func(t *testing.T) {
+		f := &File{Path: t.TempDir()}
+		err := f.Use("one")
+		if !errors.Is(err, ErrInvalid) || errors.Is(err, ErrUnknownProfile) {
+			t.Errorf("got %v, want that the file cannot be read", err)
+		}
+	})
 	t.Run("no file", func(t *testing.T) {
 		f, err := Load(filepath.Join(t.TempDir(), "config.toml"))
 		if err != nil {
@@ -200,4 +231,113 @@ func TestManageRefuses(t *testing.T) {
 			t.Errorf("got %v, want ErrUnknownProfile", err)
 		}
 	})
+}
+
+// everything is one profile for each way to name a provider, and together they have every key.
+var everything = map[string]Profile{
+	"pool":   {UserPoolID: "eu-west-1_AbCdEfGhI", Region: "eu-west-1", ClientID: "one", IdPIdentifier: "example.com"},
+	"issuer": {Issuer: "https://id.example.com", ClientID: "two"},
+	"domain": {
+		Domain: "myapp", Region: "eu-west-1", ClientID: "three",
+		CallbackURLs: []string{"http://localhost:1/a"}, Scopes: []string{"openid", "https://api.example.com/read"},
+		IdP: `Corp "x"`, Lang: "pt-BR", Resource: "https://api.example.com", LogoutURL: "https://app.example.com/bye",
+		Expect: "@example.com", RefreshTokenValidity: "12h", CAFile: "/corp.pem", UsernameClaim: "email", Interactive: Auto,
+	},
+}
+
+// Whatever a profile says is written, read again, in force and explained, and Render shows it as Put writes it.
+func TestEveryKeyArrives(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.toml")
+	f := &File{Path: path}
+	names := []string{"pool", "issuer", "domain"}
+	for _, name := range names {
+		if err := f.Put(name, everything[name], false); err != nil {
+			t.Fatal(err)
+		}
+		if text, shown := content(t, path), everything[name].Render(name); !strings.HasSuffix(text, "\n"+shown) || strings.HasPrefix(shown, "\n") {
+			t.Errorf("Render shows\n%s\nPut wrote\n%s", shown, text)
+		}
+	}
+	again, err := Load(path)
+	if err != nil || !reflect.DeepEqual(again.Profiles, everything) {
+		t.Fatalf("got %+v, %v, want %+v", again, err, everything)
+	}
+	used := map[string]bool{}
+	for _, name := range names {
+		s, err := again.Resolve(Flags{Profile: name}, env("linux", "HOME=/home/ann"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		explained := map[string]Value{}
+		for _, v := range s.Explain() {
+			explained[v.Key] = v
+		}
+		p := everything[name]
+		for _, key := range profileKeys {
+			want, v := "", explained[key]
+			switch field := p.field(key).(type) {
+			case *string:
+				want = *field
+			case *[]string:
+				if *field != nil {
+					want = renderList(*field)
+				}
+			}
+			if want == "" {
+				continue
+			}
+			used[key] = true
+			if v.Value != want || !strings.HasPrefix(v.Origin, "file ") {
+				t.Errorf("%s of %s: got %+v, want %q of the file", key, name, v, want)
+			}
+		}
+	}
+	for _, key := range profileKeys {
+		if !used[key] {
+			t.Errorf("no profile here has %s", key)
+		}
+	}
+	if n := reflect.TypeFor[Profile]().NumField(); n != len(profileKeys) {
+		t.Errorf("Profile has %d fields and %d keys", n, len(profileKeys))
+	}
+}
+
+// The package comment shows every key, and can be pasted.
+func TestPackageCommentIsAGoodFile(t *testing.T) {
+	src := content(t, "config.go")
+	var b strings.Builder
+	for line := range strings.Lines(src[:strings.Index(src, "\npackage ")]) {
+		if rest, ok := strings.CutPrefix(line, "//\t"); ok {
+			b.WriteString(rest)
+		}
+	}
+	f, err := parse("config.toml", b.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range f.Profiles {
+		if _, err := f.Resolve(Flags{Profile: name}, env("linux", "HOME=/home/ann")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, key := range profileKeys {
+		if !strings.Contains(b.String(), key+" ") {
+			t.Errorf("%s is not there", key)
+		}
+	}
+}
+
+func TestLineCountsElementsOfLists(t *testing.T) {
+	const src = "[[client]]\nid = 'a'\n\n[[client]]\nid = 'b'\n[[client.user]]\nname = 'x'\n[[client.user]]\nname = 'y'\n[[client]]\n[[client.user]]\nname = 'z'\n"
+	for _, tc := range []struct {
+		path string
+		want int
+	}{
+		{"client 0 id", 2}, {"client 1 id", 5}, {"client 1 user 0 name", 7}, {"client 1 user 1 name", 9},
+		{"client 2 user 0 name", 12}, {"client 2", 10}, {"nothing", 0},
+	} {
+		if got := Line(src, strings.Fields(tc.path)...); got != tc.want {
+			t.Errorf("%s: got line %d, want %d", tc.path, got, tc.want)
+		}
+	}
 }

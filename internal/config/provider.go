@@ -46,6 +46,10 @@ func checkDomain(p Profile) *Error {
 	if !validDomain(p.Domain) {
 		return invalid(keyDomain, fix, "domain is neither a prefix nor a host")
 	}
+	if !strings.Contains(p.Domain, ".") && !validPrefix(p.Domain) {
+		return invalid(keyDomain, "copy the prefix from the AWS console: lower-case letters, digits and hyphens, without aws, amazon and cognito in it",
+			"domain is no prefix that Amazon Cognito gives out")
+	}
 	named := domainRegion(p.Domain)
 	switch {
 	case p.Region == "" && named == "":
@@ -76,10 +80,25 @@ func validDomain(s string) bool {
 	return true
 }
 
-// domainRegion returns the Region that a prefix domain's host names, or "".
+// validPrefix reports whether a label of a DNS name can be the prefix of a hosted UI.
+func validPrefix(label string) bool {
+	for _, reserved := range []string{"aws", "amazon", "cognito"} {
+		if strings.Contains(label, reserved) {
+			return false
+		}
+	}
+	return label == strings.ToLower(label)
+}
+
+// domainRegion returns the Region that a prefix domain's host names, or "". The suffixes are those of
+// AWS's partitions.
 func domainRegion(host string) string {
-	labels := strings.Split(strings.ToLower(host), ".")
-	if len(labels) >= 5 && (labels[1] == "auth" || labels[1] == "auth-fips") && labels[3] == "amazoncognito" {
+	labels := strings.SplitN(strings.ToLower(host), ".", 5)
+	if len(labels) < 5 || labels[1] != "auth" && labels[1] != "auth-fips" || labels[3] != "amazoncognito" || !validRegion(labels[2]) {
+		return ""
+	}
+	switch labels[4] {
+	case "com", "com.cn", "eu":
 		return labels[2]
 	}
 	return ""
@@ -110,9 +129,18 @@ func checkIdP(p Profile) *Error {
 }
 
 func checkLang(p Profile) *Error {
-	for i := range len(p.Lang) {
-		if c := p.Lang[i]; !isAlnum(c) && c != '-' || len(p.Lang) > 35 {
-			return invalid(keyLang, "write a language tag, such as de or pt-BR", "lang is not a language tag")
+	if p.Lang == "" {
+		return nil
+	}
+	fault := invalid(keyLang, "write a language tag, such as de or pt-BR", "lang is not a language tag")
+	for subtag := range strings.SplitSeq(p.Lang, "-") { // RFC 5646 section 2.1: 1 to 8 letters and digits
+		if len(subtag) < 1 || len(subtag) > 8 || len(p.Lang) > 35 {
+			return fault
+		}
+		for i := range len(subtag) {
+			if !isAlnum(subtag[i]) {
+				return fault
+			}
 		}
 	}
 	return nil
@@ -128,6 +156,8 @@ func checkResource(p Profile) *Error {
 		return invalid(keyResource, "write the API's identifier, such as https://api.example.com", "resource is not an absolute URI without fragment (RFC 8707 section 2)")
 	case u.Scheme == "http" && u.Hostname() != "localhost":
 		return invalid(keyResource, "use https, http://localhost or a scheme of your own", "resource uses plain http")
+	case u.Scheme == "https" && u.Hostname() == "":
+		return invalid(keyResource, "write the API's identifier, such as https://api.example.com", "resource has no host")
 	}
 	return nil
 }

@@ -41,7 +41,12 @@ func (f *File) Put(name string, p Profile, makeDefault bool) error {
 	if makeDefault || len(old.Profiles) == 0 {
 		want.DefaultProfile = name
 	}
-	text := edit(src, name, old, &want)
+	return f.commit(src, edit(src, name, old, &want), name, &want)
+}
+
+// commit replaces src on disk by text if that means what want says; an error is about the profile
+// name.
+func (f *File) commit(src, text, name string, want *File) error {
 	got, err := parse(f.Path, text)
 	if err != nil || inlineProfiles(src) || got.DefaultProfile != want.DefaultProfile || !reflect.DeepEqual(got.Profiles, want.Profiles) {
 		return &Error{
@@ -76,12 +81,8 @@ type change struct {
 // edit returns src with the profile name and the default profile as in want. It does not check
 // that the result means what it should: Put does.
 func edit(src, name string, old, want *File) string {
-	newline := "\n"
-	if strings.Contains(src, "\r\n") {
-		newline = "\r\n"
-	}
 	if src != "" && src != bom && !strings.HasSuffix(src, "\n") {
-		src += newline
+		src += newlineOf(src)
 	}
 	stmts := scan(src)
 	var changes []change // the default first: in a file without statements both go to the end
@@ -89,7 +90,21 @@ func edit(src, name string, old, want *File) string {
 		changes = append(changes, editDefault(src, stmts, want.DefaultProfile))
 	}
 	changes = append(changes, editProfile(src, stmts, name, old.Profiles[name], want.Profiles[name])...)
+	return apply(src, changes)
+}
+
+// newlineOf returns what ends the lines of src.
+func newlineOf(src string) string {
+	if strings.Contains(src, "\r\n") {
+		return "\r\n"
+	}
+	return "\n"
+}
+
+// apply makes changes that do not overlap, in the newlines of src.
+func apply(src string, changes []change) string {
 	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(a.start, b.start) })
+	newline := newlineOf(src)
 	var b strings.Builder
 	pos := 0
 	for _, c := range changes {

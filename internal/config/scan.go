@@ -15,6 +15,7 @@ const bom = "\ufeff"
 // statement is a table header or a key with its value. Offsets are in bytes.
 type statement struct {
 	header   bool     // [path] or [[path]], not a key
+	list     bool     // [[path]]
 	path     []string // full, the table's included
 	line     int      // of its first line, 1 is the first
 	start    int      // of that line
@@ -64,6 +65,7 @@ func (s *scanner) header(st *statement) {
 	s.pos++
 	if s.at('[') {
 		s.pos++
+		st.list = true
 	}
 	st.path = s.key()
 }
@@ -224,6 +226,28 @@ func locate(stmts []statement, path ...string) int {
 		}
 	}
 	return line
+}
+
+// indexed puts the index of an element into the paths of stmts, after the name of each list of
+// tables: the second [[client]] is client, 1.
+func indexed(stmts []statement) []statement {
+	elements := map[string]int{} // by path of the list, so far
+	for i := range stmts {
+		st := &stmts[i]
+		var path []string
+		for j, name := range st.path {
+			path = append(path, name)
+			list := strings.Join(path, "\x00")
+			if st.list && j == len(st.path)-1 {
+				elements[list]++
+			}
+			if n := elements[list]; n > 0 {
+				path = append(path, strconv.Itoa(n-1))
+			}
+		}
+		st.path = path
+	}
+	return stmts
 }
 
 func commonPrefix(a, b []string) int {

@@ -1,24 +1,3 @@
-// Package poolfile reads the description of a stand-in user pool from a TOML file:
-//
-//	region    = "eu-west-1"
-//	no_domain = false
-//
-//	[[client]]
-//	id                = "1h57kf5cpq17m0eml12EXAMPLE"
-//	callback_urls     = ["http://localhost:8585/callback"]
-//	id_token_validity = "5m"
-//
-//	[[user]]
-//	username   = "ada"
-//	attributes = { email = "ada@example.com", email_verified = "true" }
-//	groups     = ["admins"]
-//
-//	[failures.token]
-//	mode  = "throttled" # or "429", "503", "waf", "slow", "hang", "drop"
-//	times = 2
-//
-// A key is the name of a field of package cognitotest, in lower case and with underscores; a list of
-// tables has the singular. Lengths of time are written as in "90s", "5m", "1h", "30d".
 package poolfile
 
 import (
@@ -26,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"reflect"
@@ -97,13 +77,7 @@ func (d decoder) fail(path []string, fix, format string, args ...any) error {
 // table fills the fields of a struct.
 func (d decoder) table(v reflect.Value, values map[string]any, path ...string) error {
 	known := keys(v.Type())
-	// In one order: an error that changes from run to run helps nobody.
-	names := make([]string, 0, len(values))
-	for name := range values {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range sorted(values) {
 		at := append(slices.Clip(path), name)
 		field, ok := known[name]
 		if !ok {
@@ -160,8 +134,8 @@ func (d decoder) value(v reflect.Value, value any, at []string) error {
 			return wrong("a table")
 		}
 		v.Set(reflect.MakeMap(v.Type()))
-		for key, item := range table {
-			text, ok := item.(string)
+		for _, key := range sorted(table) {
+			text, ok := table[key].(string)
 			if !ok {
 				return d.fail(append(slices.Clip(at), key), "write it in quotes", "%s must hold strings", name)
 			}
@@ -181,7 +155,7 @@ func (d decoder) list(v reflect.Value, value any, at []string, wrong func(string
 		}
 		v.Set(reflect.MakeSlice(v.Type(), len(tables), len(tables)))
 		for i, table := range tables {
-			if err := d.table(v.Index(i), table, at...); err != nil {
+			if err := d.table(v.Index(i), table, append(slices.Clip(at), strconv.Itoa(i))...); err != nil {
 				return err
 			}
 		}
@@ -247,6 +221,9 @@ func (d decoder) failures(v reflect.Value, tables map[string]any, at []string) e
 		if !ok && f.Mode != "" || f.Mode == "" && f.Delay == 0 {
 			return d.fail(append(slices.Clip(at), "mode"), "the modes are "+strings.Join(sorted(modes), ", "), "the mode of a failure is missing or not known")
 		}
+		if f.Times < 0 || f.Delay < 0 {
+			return d.fail(at, "leave it out, or write more than 0", "times or delay of a failure is less than 0")
+		}
 		mode.Times = f.Times
 		if f.Delay != 0 {
 			mode.Delay = f.Delay
@@ -285,14 +262,8 @@ func key(f reflect.StructField) string {
 	return b.String()
 }
 
-func sorted[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+// sorted returns the keys of m in one order: an error that changes from run to run helps nobody.
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // printable shows a name that somebody else chose.
 func printable(s string) string {

@@ -6,9 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/BurntSushi/toml"
 
 	"github.com/cogauth/cogauth/internal/config"
 	"github.com/cogauth/cogauth/internal/deptest"
@@ -109,6 +112,11 @@ func TestRefuses(t *testing.T) {
 		{"unknown endpoint", "[failures.tokn]\nmode = 'hang'\n", `no endpoint is called "tokn"`, "did you mean token?"},
 		{"unknown mode", "[failures.token]\nmode = 'CANARY'\n", "mode of a failure", "throttled"},
 		{"no mode", "[failures.token]\ntimes = 1\n", "mode of a failure", "throttled"},
+		{"wrong type in the second client", "[[client]]\nid = 'x'\n[[client]]\nid = 2\n", ":4: id is not a string", ""},
+		{"wrong type in a provider's second user", "[[identity_provider]]\n[[identity_provider.user]]\ngroups = ['a']\n[[identity_provider.user]]\ngroups = 'CANARY'\n", ":5: groups is not a list", ""},
+		{"the first of two wrong attributes", "[[user]]\n[user.attributes]\nb = 1\na = 2\n", ":4: attributes must hold strings", ""},
+		{"a failure less than never", "[failures.token]\nmode = 'hang'\ntimes = -1\n", "less than 0", ""},
+		{"a failure before it happens", "[failures.token]\ndelay = '-1s'\n", "less than 0", ""},
 		{"no TOML", "region = CANARY\n", "not valid TOML", ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -127,20 +135,116 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
-// The pools of the guides are good ones.
+// The pools of the guides are good ones, and are what the guides set up.
 func TestExamplePools(t *testing.T) {
-	files, err := filepath.Glob("../../examples/pools/*.toml")
-	if err != nil || len(files) < 5 {
-		t.Fatalf("got %v, %v, want five example pools", files, err)
-	}
-	for _, name := range files {
-		cfg, err := Load(name)
+	for name, is := range map[string]func(cfg cognitotest.Config, c cognitotest.AppClient) bool{
+		"collate": func(_ cognitotest.Config, c cognitotest.AppClient) bool {
+			return c.Secrets == nil && c.CallbackURLs[0] == "http://localhost:8585/callback"
+		},
+		"piler": func(cfg cognitotest.Config, c cognitotest.AppClient) bool {
+			return len(c.Secrets) == 1 && cfg.Region == "eu-west-1" && cfg.DomainPrefix != "" &&
+				strings.HasSuffix(c.CallbackURLs[0], "/auth/cognito.php") && c.CallbackURLs[1] == "http://localhost:8585/callback" &&
+				slices.ContainsFunc(cfg.Users, func(u cognitotest.User) bool { return u.Imported }) &&
+				slices.ContainsFunc(cfg.Users, func(u cognitotest.User) bool { return u.MustChangePassword })
+		},
+		"pydio": func(cfg cognitotest.Config, c cognitotest.AppClient) bool {
+			return len(c.Secrets) == 1 && slices.Contains(c.LogoutURLs, "https://cells.example.com/logout") && cfg.Users[0].Attributes["email"] != ""
+		},
+		"programster": func(cfg cognitotest.Config, c cognitotest.AppClient) bool {
+			return len(cfg.Groups) == 2 && cfg.Groups[0].Role != "" && c.IDTokenValidity == 5*time.Minute && !c.DisableTokenRevocation &&
+				slices.ContainsFunc(cfg.Users, func(u cognitotest.User) bool { return u.TOTPSecret != "" })
+		},
+		"federated": func(cfg cognitotest.Config, c cognitotest.AppClient) bool {
+			return cfg.CustomDomain == "auth.example.com" && cfg.IdentityProviders[0].Name == "Corp" && len(cfg.IdentityProviders[0].Users) > 0 &&
+				cfg.ResourceServers[0].Identifier == "https://api.example.com" && slices.Contains(c.Scopes, "https://api.example.com/write")
+		},
+	} {
+		cfg, err := Load("../../examples/pools/" + name + ".toml")
 		if err != nil {
 			t.Error(err)
 			continue
 		}
-		if _, err := cognitotest.New(cfg); err != nil {
+		pool, err := cognitotest.New(cfg)
+		if err != nil {
 			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !is(cfg, pool.Client()) {
+			t.Errorf("%s is not what its guide sets up: %+v", name, cfg)
+		}
+	}
+	files, err := filepath.Glob("../../examples/pools/*.toml")
+	if err != nil || len(files) != 5 {
+		t.Errorf("got %v, %v, want a test here for each example", files, err)
+	}
+}
+
+// The package comment has every key, and is a good pool itself.
+func TestReferenceIsComplete(t *testing.T) {
+	src, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	for line := range strings.Lines(string(src)) {
+		if rest, ok := strings.CutPrefix(line, "//\t"); ok {
+			b.WriteString(rest)
+		}
+	}
+	path := write(t, b.String())
+	cfg, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cognitotest.New(cfg); err != nil {
+		t.Error(err)
+	}
+	var root map[string]any
+	if _, err := toml.Decode(b.String(), &root); err != nil {
+		t.Fatal(err)
+	}
+	hasEvery(t, root, reflect.TypeFor[cognitotest.Config](), "")
+	failures := root["failures"].(map[string]any)
+	hasEvery(t, failures["token"].(map[string]any), reflect.TypeFor[failure](), "failures.token.")
+	for mode := range modes {
+		if !strings.Contains(b.String(), fmt.Sprintf("%q", mode)) {
+			t.Errorf("the mode %s is not there", mode)
+		}
+	}
+}
+
+// hasEvery fails t for each key of typ that the table leaves out. A provider's users have the keys of
+// users, which are there already.
+func hasEvery(t *testing.T, table map[string]any, typ reflect.Type, at string) {
+	for name, f := range keys(typ) {
+		value, ok := table[name]
+		if !ok {
+			t.Errorf("%s%s is not there", at, name)
+			continue
+		}
+		if list, ok := value.([]map[string]any); ok && at != "identity_provider." {
+			hasEvery(t, list[0], f.Type.Elem(), at+name+".")
+		}
+	}
+}
+
+// Each way to fail is one that the pool knows, and does something.
+func TestModes(t *testing.T) {
+	for mode := range modes {
+		cfg, err := Load(write(t, "[failures.token]\nmode = '"+mode+"'\ntimes = 2\n"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		got := cfg.Failures["token"]
+		if got.Times != 2 {
+			t.Errorf("%s: got %d times, want 2", mode, got.Times)
+		}
+		if got.Times = 0; got == (cognitotest.Failure{}) {
+			t.Errorf("%s does nothing", mode)
+		}
+		if cfg, err = Load(write(t, "[failures.token]\nmode = '"+mode+"'\ndelay = '7s'\n")); err != nil || cfg.Failures["token"].Delay != 7*time.Second {
+			t.Errorf("%s with a delay: got %+v, %v, want 7s", mode, cfg.Failures, err)
 		}
 	}
 }

@@ -89,7 +89,11 @@ func DomainHost(domain, region string) string {
 // HostRegion returns the Region that the host of a prefix domain names, "" for a custom domain.
 func HostRegion(host string) string {
 	labels := strings.Split(strings.ToLower(host), ".")
-	if len(labels) >= 5 && (labels[1] == "auth" || labels[1] == "auth-fips") && labels[3] == "amazoncognito" {
+	if len(labels) < 5 || labels[1] != "auth" && labels[1] != "auth-fips" || labels[3] != "amazoncognito" {
+		return ""
+	}
+	switch strings.Join(labels[4:], ".") {
+	case "com", "com.cn", "eu":
 		return labels[2]
 	}
 	return ""
