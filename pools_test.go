@@ -487,6 +487,9 @@ func TestF9ChangedGroupsAfterRefresh(t *testing.T) {
 	if err != nil || !slices.Equal(s.Groups(), []string{"engineers"}) {
 		t.Fatalf("got %v, %v, want engineers", s, err)
 	}
+	if err := l.UpdateUser("ada", func(u *cognitotest.User) { u.Groups = []string{"admins"} }); err != nil {
+		t.Fatal(err)
+	}
 	before := s.Claims["iat"]
 	l.clock.Advance(2 * time.Second)
 	if _, err := c.Token(t.Context(), &TokenOptions{Refresh: true}); err != nil {

@@ -53,12 +53,12 @@ func (p *Pool) authorize(r *http.Request, rec *Request) *reply {
 	}
 	switch {
 	case browser != nil && !slices.Contains(req.prompts, "login"):
-		return redirectTo(p.newCode(req, browser))
+		return p.toClient(rec, req, browser)
 	case slices.Contains(req.prompts, "none"):
 		rec.Error = "login_required"
 		return redirectTo(withQuery(req.redirectURI, "error", "login_required", "state", req.state))
 	}
-	return redirectTo(p.signInAddress(req, r.URL.RawQuery))
+	return p.startSignIn(r, req)
 }
 
 // parseAuthorize checks in Cognito's order: what is wrong with the client or the redirect URI is

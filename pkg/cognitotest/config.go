@@ -117,8 +117,10 @@ type IdentityProvider struct {
 	Name        string   // as identity_provider takes it
 	Type        string   // "OIDC", "SAML", "Google", "Facebook", "LoginWithAmazon", "SignInWithApple"; "" means OIDC
 	Identifiers []string // as idp_identifier takes them
-	// Users sign in by their Username and Password at the provider. Attributes are what its mapping
-	// brings into the pool. In the pool such a user is called Name_Username.
+	// Users sign in by their Username and Password at the provider, unless they are Disabled; nil means
+	// {DefaultUser()}. Attributes are what its mapping brings into the pool. In the pool such a user is
+	// called Name_Username, is in the group PoolID_Name, and begins with their TriggerError here; their
+	// other fields are not used.
 	Users []User
 	// Error, if not "", is what the pool tells the client, as error_description of invalid_request,
 	// instead of a code: "Acme Error - 401 error getting token".
@@ -336,6 +338,9 @@ func normaliseUsers(users []User, fail func(string, ...any)) {
 		u.Sub = or(u.Sub, nameUUID(u.Username))
 		u.Attributes = maps.Clone(u.Attributes)
 		u.Groups = slices.Clone(u.Groups)
+		if _, ok := totpKey(u.TOTPSecret); !ok && u.TOTPSecret != "" {
+			fail("user %q: TOTPSecret is not base32", u.Username)
+		}
 		if key := strings.ToLower(u.Username); seen[key] {
 			fail("user %q is there twice", u.Username)
 		} else {

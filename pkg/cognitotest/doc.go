@@ -37,7 +37,10 @@
 //     ErrorPagesInPlace shows them at once.
 //   - acr is loa:1, and loa:2 after a second factor.
 //   - response_type=token is refused.
-//   - DOMAIN/outbox and DOMAIN/signed-out are the stand-in's own; AWS has no such pages.
+//   - DOMAIN/outbox and DOMAIN/signed-out are the stand-in's own; AWS has no such pages. Nor is it
+//     known where AWS asks for a one-time password or for a new one: here it is /mfa and /newPassword.
+//   - The pages are in English, German, Spanish, French and Japanese; any other lang is remembered,
+//     and English.
 //   - An HTTP Host other than the pool's own is refused (421), so that a page on the internet cannot
 //     reach a pool on loopback by rebinding a name.
 //

@@ -6,30 +6,76 @@ import (
 	"strings"
 )
 
-// form is the first form of a page, as far as UserAgent needs it.
+// form is a form of a page, as far as UserAgent needs it.
 type form struct {
 	method, action string
 	values         url.Values // what it would send if submitted untouched
+	button         [2]string  // name and value of the first button: what Enter presses
 }
 
-// parseForm finds the first form in page. It reads tags and attributes, which is all that the pool's
-// pages have: no script, no comment, no CDATA. It returns nil if there is no form.
+// has reports whether the form has something of that name.
+func (f *form) has(name string) bool { return f.values.Has(name) || f.button[0] == name }
+
+// parseForm finds the first form in page, or returns nil.
 func parseForm(page string) *form {
-	var f *form
+	if forms := parseForms(page); len(forms) > 0 {
+		return forms[0]
+	}
+	return nil
+}
+
+// parseForms finds the forms in page. It reads tags and attributes, which is all that the pool's pages
+// have: no script, no comment, no CDATA.
+func parseForms(page string) []*form {
+	var all []*form
+	var open *form
 	for page != "" {
 		var name string
 		var attrs map[string]string
 		name, attrs, page = nextTag(page)
 		switch {
-		case name == "form" && f == nil:
-			f = &form{method: strings.ToUpper(attrs["method"]), action: attrs["action"], values: url.Values{}}
-		case name == "/form" && f != nil:
-			return f
-		case name == "input" && f != nil && attrs["name"] != "":
-			f.values.Add(attrs["name"], attrs["value"])
+		case name == "form" && open == nil:
+			open = &form{method: strings.ToUpper(attrs["method"]), action: attrs["action"], values: url.Values{}}
+			all = append(all, open)
+		case open == nil:
+		case name == "/form":
+			open = nil
+		case name == "input" && attrs["name"] != "":
+			open.values.Add(attrs["name"], attrs["value"])
+		case name == "button" && open.button[0] == "":
+			open.button = [2]string{attrs["name"], attrs["value"]}
 		}
 	}
-	return f
+	return all
+}
+
+// findLink returns the address of the first link in page with that text, leaving aside tags in the text
+// and how it is spaced.
+func findLink(page, text string) (href string, ok bool) {
+	for page != "" {
+		var name string
+		var attrs map[string]string
+		name, attrs, page = nextTag(page)
+		if name != "a" || attrs["href"] == "" {
+			continue
+		}
+		content, _, _ := strings.Cut(page, "</a>")
+		if strings.Join(strings.Fields(plain(content)), " ") == strings.Join(strings.Fields(text), " ") {
+			return attrs["href"], true
+		}
+	}
+	return "", false
+}
+
+// plain is the text of a piece of HTML.
+func plain(content string) string {
+	var b strings.Builder
+	for content != "" {
+		text, _, _ := strings.Cut(content, "<")
+		b.WriteString(html.UnescapeString(text))
+		_, _, content = nextTag(content)
+	}
+	return b.String()
 }
 
 // nextTag returns the next tag in s and what follows it; name is "" if there is none.

@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -15,6 +17,29 @@ const (
 	sessionCookie = "cognito"    // the name that AWS documents
 	csrfCookie    = "XSRF-TOKEN" // likewise
 )
+
+// signIns is what the pages remember. Pool.mu guards it.
+type signIns struct {
+	federated  []*User             // who has come from an identity provider
+	pending    map[string]*pending // by session
+	resets     map[*User]*reset
+	totpSteps  map[*User]int64 // the last one that was used
+	outbox     []Message
+	relays     map[string]*relay           // by state
+	assertions map[string]*assertion       // by code
+	atProvider map[string]map[string]*User // by cookie value and provider
+}
+
+func newSignIns() signIns {
+	return signIns{
+		pending:    map[string]*pending{},
+		resets:     map[*User]*reset{},
+		totpSteps:  map[*User]int64{},
+		relays:     map[string]*relay{},
+		assertions: map[string]*assertion{},
+		atProvider: map[string]map[string]*User{},
+	}
+}
 
 // browserSession is what the session cookie stands for.
 type browserSession struct {
@@ -36,62 +61,162 @@ func (p *Pool) browser(r *http.Request) *browserSession {
 	return nil
 }
 
-// login answers /login: the sign-in page, and the form on it.
-func (p *Pool) login(r *http.Request, rec *Request) *reply {
+// visit is a request for one of the pages between authorize and the client's callback.
+type visit struct {
+	p       *Pool
+	r       *http.Request
+	rec     *Request
+	req     *authRequest
+	words   *words
+	started time.Time // when the person came to the first of the pages
+	posted  bool
+	genuine bool // what was posted is a form that this browser was shown
+}
+
+// visit does what all of the pages begin with; the reply is nil unless it ends there. The query is that
+// of the authorization request and is checked again: nobody has to come here by way of authorize.
+func (p *Pool) visit(r *http.Request, rec *Request) (*visit, *reply) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost {
-		return methodNotAllowed("GET, POST")
+		return nil, methodNotAllowed("GET, POST")
 	}
-	// The query is that of the authorization request and is checked again: nobody has to come
-	// here by way of authorize.
 	req, refused := p.parseAuthorize(r, rec)
 	if refused != nil {
-		return refused
+		return nil, refused
 	}
 	if req.client.Unbranded && !p.cfg.ClassicUI {
-		return p.unavailablePage()
+		return nil, p.unavailablePage()
 	}
-	page := signInPage{req: req, query: r.URL.RawQuery, username: req.loginHint, buttons: p.providerButtons(req, r.URL.RawQuery)}
-	if p.cfg.Prefill {
-		page.prefill = &p.cfg.Users[0]
-		page.username = or(page.username, page.prefill.Username)
+	v := &visit{p: p, r: r, rec: rec, req: req, words: p.wordsFor(r, req), started: p.now(), posted: r.Method == http.MethodPost}
+	if !v.posted {
+		return v, nil
 	}
-	if r.Method != http.MethodPost {
-		return p.signIn(r, page)
+	p.received(r.PostForm.Get("password"), r.PostForm.Get("new_password"))
+	started, ok := p.formStarted(r)
+	if !ok {
+		return v, nil
 	}
+	if v.started.Sub(started) > p.cfg.SignInLifetime {
+		return nil, p.wentWrong()
+	}
+	v.started, v.genuine = started, true
+	return v, nil
+}
 
-	page.username = r.PostForm.Get("username")
-	password := r.PostForm.Get("password")
-	p.received(password)
-	if !p.validCSRF(r) {
-		page.problem = "This page has expired, or the browser refused its cookie. Please try again."
-		return p.signIn(r, page)
+// to returns the address of another page, with the request's query.
+func (v *visit) to(path string) string { return path + "?" + v.r.URL.RawQuery }
+
+// show renders a page with a CSRF token that is bound to a cookie of this browser.
+func (v *visit) show(s step) *reply {
+	csrf, cookies := v.p.csrf(v.r, v.started)
+	a := v.p.page(sheet{
+		status: s.code(), lang: v.words.lang, title: s.title() + " · " + v.req.client.Name, content: s.html(csrf),
+		formAction: "'self' " + formTarget(v.req.redirectURI),
+	})
+	if v.req.lang != "" {
+		v.p.mu.Lock()
+		cookies = append(cookies, v.p.cookie(langCookie, v.req.lang, 365*24*3600))
+		v.p.mu.Unlock()
 	}
-	user := p.authenticate(page.username, password)
+	for _, c := range cookies {
+		a.header.Add("Set-Cookie", c)
+	}
+	return a
+}
+
+// login answers /login: the sign-in page, and the form on it.
+func (p *Pool) login(r *http.Request, rec *Request) *reply {
+	v, done := p.visit(r, rec)
+	switch {
+	case done != nil:
+		return done
+	case !v.posted && v.req.idp != nil:
+		return p.toProvider(r, v.req)
+	case !v.posted:
+		return v.signIn("")
+	case !v.genuine:
+		return v.signIn(v.words.expired)
+	}
+	user := p.authenticate(v.req.client, r.PostForm.Get("username"), r.PostForm.Get("password"))
 	if user == nil {
-		page.problem = "Incorrect username or password."
-		page.rejected = true
-		return p.signIn(r, page)
+		return v.signIn(v.words.wrong)
 	}
-	return p.afterPassword(r, rec, req, user)
+	return v.afterPassword(user)
+}
+
+// signIn shows the sign-in page, with a problem or "".
+func (v *visit) signIn(problem string) *reply {
+	w, req, p := v.words, v.req, v.p
+	providers, local := p.providersOf(req.client)
+	s := step{
+		action: v.to("/login"), problem: problem, heading: w.signIn,
+		lead: fmt.Sprintf(esc(w.continueTo), "<strong>"+esc(req.client.Name)+"</strong>"),
+	}
+	if local {
+		username, password := req.loginHint, ""
+		if demo := p.User(); p.cfg.Prefill && !demo.Imported {
+			s.before = demoBox(&demo)
+			username = or(username, demo.Username)
+			if problem == "" && strings.EqualFold(username, demo.Username) {
+				password = demo.Password
+			}
+		}
+		if v.posted {
+			username = or(v.r.PostForm.Get("username"), username)
+		}
+		wrong := problem == w.wrong
+		s.hidden = [][2]string{{"cognitoAsfData", ""}} // a fingerprint of the device, which takes a script
+		s.fields = []field{usernameField(w, username, wrong), passwordField(w, password, wrong)}
+		s.button, s.buttonName = w.signIn, "signInSubmitButton"
+		s.after = `<p class="links"><a href="` + esc(v.to("/forgotPassword")) + `">` + esc(w.forgot) + "</a></p>\n"
+	}
+	s.after += v.providerLinks(providers)
+	return v.show(s)
+}
+
+// demoBox shows the name and password that are filled in.
+func demoBox(u *User) string {
+	return `<section class="demo" lang="en" aria-labelledby="demo-title"><h2 id="demo-title">Demo user, filled in</h2><dl>` +
+		"<div><dt>Username</dt><dd>" + esc(u.Username) + "</dd></div>" +
+		"<div><dt>Password</dt><dd>" + esc(u.Password) + "</dd></div></dl></section>\n"
 }
 
 // signedIn ends the sign-in pages: the browser gets a session and the client a code. methods are what
 // the person has shown, as in the claim amr.
-func (p *Pool) signedIn(req *authRequest, user *User, methods ...string) *reply {
+func (p *Pool) signedIn(rec *Request, req *authRequest, user *User, methods ...string) *reply {
 	now := p.now()
-	cookie := p.newBrowser(user, now, methods)
-	a := redirectTo(p.newCode(req, &browserSession{user: user, authTime: now, amr: methods}))
-	a.header.Add("Set-Cookie", cookie)
+	a := p.toClient(rec, req, &browserSession{user: user, authTime: now, amr: methods})
+	if rec.Error == "" {
+		a.header.Add("Set-Cookie", p.newBrowser(user, now, methods))
+	}
 	return a
+}
+
+// toClient sends the client a code, or the error that a Lambda trigger leads to.
+func (p *Pool) toClient(rec *Request, req *authRequest, b *browserSession) *reply {
+	if trigger := p.snapshot(b.user).TriggerError; trigger != "" {
+		return p.refuse(req, rec, "invalid_request", trigger)
+	}
+	return redirectTo(p.newCode(req, b))
 }
 
 // authenticate returns the user whose name and password these are, or nil. It looks at every user
 // for the same length of time.
-func (p *Pool) authenticate(username, password string) *User {
+func (p *Pool) authenticate(client *AppClient, username, password string) *User {
+	_, local := p.providersOf(client)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	u := matching(p.cfg.Users, username, password)
+	if u == nil || u.Imported || !local {
+		return nil
+	}
+	return u
+}
+
+func matching(users []User, username, password string) *User {
 	var found *User
 	given := sha256.Sum256([]byte(password))
-	for i := range p.cfg.Users {
-		u := &p.cfg.Users[i]
+	for i := range users {
+		u := &users[i]
 		want := sha256.Sum256([]byte(u.Password))
 		if subtle.ConstantTimeCompare(given[:], want[:]) == 1 && strings.EqualFold(u.Username, strings.TrimSpace(username)) {
 			found = u
@@ -121,56 +246,64 @@ func (p *Pool) cookie(name, value string, maxAge int) string {
 	return c.String()
 }
 
-// signIn renders the page with a CSRF token that is bound to a cookie of this browser.
-func (p *Pool) signIn(r *http.Request, page signInPage) *reply {
+// csrf returns a token for a form of this browser, and the cookie to set with it unless the browser
+// has one: two tabs of one browser both work. The token says when the person came to the first page.
+func (p *Pool) csrf(r *http.Request, started time.Time) (token string, setCookie []string) {
 	secret := ""
 	if c, err := r.Cookie(csrfCookie); err == nil && len(c.Value) == len(newUUID()) {
-		secret = c.Value // so that two tabs of one browser both work
+		secret = c.Value
 	}
 	fresh := secret == ""
 	if fresh {
 		secret = newUUID()
 	}
-	page.csrf = p.csrfToken(secret)
-	p.received(secret, page.csrf)
-	a := page.render()
+	token = p.csrfToken(secret, strconv.FormatInt(started.UnixMilli(), 36))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.noteSecret(secret, token)
 	if fresh {
-		p.mu.Lock()
-		a.header.Add("Set-Cookie", p.cookie(csrfCookie, secret, 0))
-		p.mu.Unlock()
+		setCookie = append(setCookie, p.cookie(csrfCookie, secret, 0))
 	}
-	return a
+	return token, setCookie
 }
 
-// csrfToken is an HMAC of the cookie, so that planting a cookie does not yield a token.
-func (p *Pool) csrfToken(cookie string) string {
+// csrfToken is the time and an HMAC of it and the cookie, so that planting a cookie does not yield a
+// token, and nobody sets the time back.
+func (p *Pool) csrfToken(cookie, started string) string {
 	mac := hmac.New(sha256.New, p.csrfKey[:])
-	mac.Write([]byte(cookie))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	mac.Write([]byte(started + " " + cookie))
+	return started + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-func (p *Pool) validCSRF(r *http.Request) bool {
+// formStarted reports whether r comes from a form that this browser was shown, and when the person
+// came to the first page.
+func (p *Pool) formStarted(r *http.Request) (started time.Time, ok bool) {
 	given := r.PostForm.Get("_csrf")
+	text, _, _ := strings.Cut(given, ".")
 	for _, c := range r.CookiesNamed(csrfCookie) {
-		if hmac.Equal([]byte(given), []byte(p.csrfToken(c.Value))) {
-			return true
+		if hmac.Equal([]byte(given), []byte(p.csrfToken(c.Value, text))) {
+			ms, err := strconv.ParseInt(text, 36, 64)
+			return time.UnixMilli(ms), err == nil
 		}
 	}
-	return false
+	return time.Time{}, false
 }
 
 // logout answers GET /logout, in the form with logout_uri or in the one with redirect_uri. It is not
-// OpenID Connect's: post_logout_redirect_uri and id_token_hint mean nothing to it.
+// OpenID Connect's: post_logout_redirect_uri and id_token_hint mean nothing to it. Nobody is signed out
+// of an identity provider.
 func (p *Pool) logout(r *http.Request, rec *Request) *reply {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return methodNotAllowed("GET")
 	}
 	q := r.URL.Query()
-	client := p.client(q.Get("client_id"))
-	a := p.afterLogout(client, q.Get("logout_uri"), q.Get("redirect_uri"), r.URL.RawQuery)
+	a := p.afterLogout(r, p.client(q.Get("client_id")))
 	if a == nil {
 		rec.Error = "invalid_request"
-		return redirectTo(withQuery(p.Domain()+"/error", "error", missingRedirect, "client_id", q.Get("client_id")))
+		if p.cfg.ErrorPagesInPlace {
+			return p.errorMessage(missingRedirect, q.Get("client_id"))
+		}
+		return redirectTo(withQuery(p.domainOf(r)+"/error", "error", missingRedirect, "client_id", q.Get("client_id")))
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -185,17 +318,29 @@ func (p *Pool) logout(r *http.Request, rec *Request) *reply {
 const missingRedirect = "Required String parameter 'redirect_uri' is not present"
 
 // afterLogout returns where the browser goes next, or nil; logout_uri wins over redirect_uri.
-func (p *Pool) afterLogout(client *AppClient, logoutURI, redirectURI, query string) *reply {
+func (p *Pool) afterLogout(r *http.Request, client *AppClient) *reply {
+	q, domain := r.URL.Query(), p.domainOf(r)
+	logoutURI := q.Get("logout_uri")
 	switch {
 	case client == nil:
 		return nil
 	case logoutURI != "":
-		if logoutURI == p.Domain()+"/signed-out" || slices.Contains(client.LogoutURLs, logoutURI) {
+		if logoutURI == domain+"/signed-out" || slices.Contains(client.LogoutURLs, logoutURI) {
 			return redirectTo(logoutURI)
 		}
 		return nil
-	case slices.Contains(client.CallbackURLs, redirectURI):
-		return redirectTo(p.Domain() + "/login?" + query)
+	case !slices.Contains(client.CallbackURLs, q.Get("redirect_uri")):
+		return nil
 	}
-	return nil
+	// This way leads to the pool's own sign-in page, with every scope of the client unless some are named.
+	query := r.URL.RawQuery
+	if q.Has("identity_provider") || q.Has("idp_identifier") || q.Get("scope") == "" {
+		q.Del("identity_provider")
+		q.Del("idp_identifier")
+		if q.Get("scope") == "" {
+			q.Set("scope", strings.Join(client.Scopes, " "))
+		}
+		query = q.Encode()
+	}
+	return redirectTo(domain + "/login?" + query)
 }

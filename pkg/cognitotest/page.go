@@ -88,7 +88,8 @@ func (p *Pool) failurePage(heading, text, detail string) *reply {
 
 // wentWrong is what a person sees who took too long, or who comes with an answer that nobody asked for.
 func (p *Pool) wentWrong() *reply {
-	return p.failurePage("Something went wrong", "Signing in took too long, or did not begin in this browser.", returnHint)
+	return p.failurePage("Something went wrong", "Signing in took too long, or did not begin in this browser.",
+		"<p class=\"hint\">The program was not told of this. Return to it and begin again.</p>\n")
 }
 
 // formTarget is the source expression that lets the redirect after the form reach redirectURI:

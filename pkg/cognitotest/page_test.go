@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -253,4 +254,140 @@ func FuzzParseForm(f *testing.F) {
 			t.Errorf("got a form out of %q, want none", page)
 		}
 	})
+}
+
+// TestEveryPageOfTheWayIsSafeAndAccessible goes through all the pages that have a form.
+func TestEveryPageOfTheWayIsSafeAndAccessible(t *testing.T) {
+	const evil = `"><script>alert(1)</script>`
+	users := []User{DefaultUser(), imported(), {Username: "mary", MustChangePassword: true}, {Username: "tom", TOTPSecret: "JBSWY3DPEHPK3PXP"}}
+	for i := range users {
+		users[i].Attributes = map[string]string{"email": evil}
+	}
+	for _, classic := range []bool{false, true} {
+		h := withPeople(t, Config{ClassicUI: classic, Users: users, Clients: []AppClient{{Name: "<i>app</i>"}}, IdentityProviders: []IdentityProvider{
+			{Name: "<b>Acme"}, {Name: "Corp\"&", Type: "SAML"},
+		}})
+		password := DefaultUser().Password
+		signIn := h.open("state", evil, "login_hint", evil)
+		forgot := h.click(signIn, "Forgot your password?")
+		code := h.submit(forgot, "username", evil)
+		h.submit(forgot, "username", "grace")
+		mfa := h.submit(signIn, "username", "tom", "password", password)
+		change := h.submit(signIn, "username", "mary", "password", password)
+		corp := h.click(signIn, `Continue with Corp"&`)
+		pages := map[string]*Page{
+			"sign-in": signIn, "refused": h.submit(signIn, "username", evil, "password", evil),
+			"forgot": forgot, "code": code, "wrong code": h.submit(code, "code", evil, "new_password", "12345678"),
+			"mfa": mfa, "wrong mfa": h.submit(mfa, "code", evil), "change": change, "short": h.submit(change, "new_password", evil[:7]),
+			"outbox": h.must(h.u.Open(t.Context(), h.p.Domain()+"/outbox")), "corp": corp, "saml": h.submit(corp, "username", "ada", "password", password),
+			"idpresponse": h.must(h.u.Open(t.Context(), h.p.Domain()+"/oauth2/idpresponse?state="+url.QueryEscape(evil))),
+			"provider":    h.must(h.u.Open(t.Context(), h.p.where().idp+"/nobody/authorize")),
+		}
+		for name, page := range pages {
+			if policy := page.Header.Get("Content-Security-Policy"); !strings.HasPrefix(policy, "default-src 'none'; style-src "+styleHash()+"; form-action ") {
+				t.Errorf("%s: got policy %q, want one that lets the style sheet in and nothing else", name, policy)
+			}
+			if strings.Contains(page.Body, `class="classic"`) != classic {
+				t.Errorf("%s: got the look of the other generation", name)
+			}
+			for _, banned := range []string{"<script", "<i>", "<b>", `Corp"&<`, "style=", "src=", "url("} {
+				if strings.Contains(page.Body, banned) {
+					t.Errorf("%s: got %q on the page, want none", name, banned)
+				}
+			}
+			for tag, want := range map[string]int{"<h1>": 1, "<main>": 1, `<html lang="en">`: 1, "on this computer. This is not": 1, `name="viewport"`: 1} {
+				if got := strings.Count(page.Body, tag); got != want {
+					t.Errorf("%s: got %d of %s, want %d", name, got, tag, want)
+				}
+			}
+			// Each input that a person fills in has a label, and one thing has the focus.
+			inputs := strings.Count(page.Body, "<input ") - strings.Count(page.Body, `type="hidden"`)
+			if got := strings.Count(page.Body, "<label for="); got != inputs {
+				t.Errorf("%s: got %d labels for %d inputs", name, got, inputs)
+			}
+			forms := len(parseForms(page.Body))
+			if got := strings.Count(page.Body, " autofocus"); got != forms {
+				t.Errorf("%s: got %d autofocus, want %d", name, got, forms)
+			}
+			if alert := strings.Contains(page.Body, `role="alert"`); alert != (page.Status == 400 && forms > 0) {
+				t.Errorf("%s: got status %d and an alert %t, want both or neither", name, page.Status, alert)
+			}
+		}
+	}
+}
+
+func TestFormFieldsAreCognitos(t *testing.T) {
+	p := start(t, Config{})
+	_, body := get(t, p, loginURL(p))
+	f := parseForm(body)
+	for _, name := range []string{"_csrf", "username", "password", "cognitoAsfData", "signInSubmitButton"} {
+		if !f.has(name) {
+			t.Errorf("got no field %s, want it", name)
+		}
+	}
+}
+
+func TestLanguages(t *testing.T) {
+	h := withPeople(t, Config{Users: []User{DefaultUser(), {Username: "tom", TOTPSecret: "JBSWY3DPEHPK3PXP"}}, IdentityProviders: []IdentityProvider{{Name: "Acme"}}})
+	for i := range dictionary {
+		w := &dictionary[i]
+		v := reflect.ValueOf(*w)
+		for j := range v.NumField() {
+			text, english := v.Field(j).String(), reflect.ValueOf(dictionary[0]).Field(j).String()
+			if text == "" || strings.Count(text, "%s") != strings.Count(english, "%s") {
+				t.Errorf("%s: got %q for %q, want a text with as many names", w.lang, text, english)
+			}
+		}
+		h := h.again()
+		page := h.open("lang", w.lang)
+		for _, want := range []string{`<html lang="` + w.lang + `">`, "<h1>" + esc(w.signIn), esc(w.username), esc(w.password), esc(w.forgot),
+			esc(strings.Replace(w.continueWith, "%s", "Acme", 1)), `<p class="note" lang="en">`} {
+			if !strings.Contains(page.Body, want) {
+				t.Errorf("%s: got no %s, want it", w.lang, want)
+			}
+		}
+		page = h.open() // the cookie remembers
+		h.told(h.submit(page, "username", "ada", "password", "wrong-password"), w.wrong)
+		if mfa := h.submit(page, "username", "tom", "password", DefaultUser().Password); !strings.Contains(mfa.Body, esc(w.mfaTitle)) {
+			t.Errorf("%s: got %q for the second factor, want %q", w.lang, title(mfa), w.mfaTitle)
+		}
+	}
+	// What has no words here is in English, and says so.
+	for _, lang := range []string{"nl", "zh-TW", "tlh", `"><i>`} {
+		if page := h.again().open("lang", lang); !strings.Contains(page.Body, `<html lang="en">`) || strings.Contains(page.Body, "<i>") {
+			t.Errorf("%s: got another page than the English one", lang)
+		}
+	}
+	classic := withPeople(t, Config{ClassicUI: true})
+	page := classic.open("lang", "de", "login_hint", "grace")
+	if !strings.Contains(page.Body, `<html lang="en">`) || parseForm(page.Body).values.Get("username") != "" {
+		t.Error("got lang or login_hint in the classic hosted UI, want both ignored")
+	}
+}
+
+func TestClassicErrorText(t *testing.T) {
+	for classic, want := range map[bool]string{true: "An error was encountered with the requested page.", false: "The callback address is not registered"} {
+		p := start(t, Config{ClassicUI: classic})
+		_, body := get(t, p, p.Domain()+"/error?error=redirect_mismatch&client_id="+p.Client().ID)
+		if !strings.Contains(body, "<h1>"+want+"</h1>") || !strings.Contains(body, "redirect_mismatch") || !strings.Contains(body, p.Client().ID) {
+			t.Errorf("classic %t: got another page, want %q and what it is about", classic, want)
+		}
+	}
+}
+
+func TestPrefillAtAProvider(t *testing.T) {
+	h := withPeople(t, Config{Prefill: true, Users: []User{imported()}, IdentityProviders: providers()})
+	page := h.open()
+	if strings.Contains(page.Body, "Demo user") {
+		t.Error("got a password shown for somebody who has none, want none")
+	}
+	h.enters(h.submit(h.click(page, "Continue with Acme"))) // untouched
+}
+
+func TestLogoutErrorInPlace(t *testing.T) {
+	p := start(t, Config{ErrorPagesInPlace: true})
+	resp, body := get(t, p, p.Domain()+"/logout?client_id="+p.Client().ID+"&logout_uri=http%3A%2F%2Flocalhost%2F")
+	if resp.StatusCode != 400 || !strings.Contains(body, esc("Required String parameter 'redirect_uri' is not present")) {
+		t.Errorf("got %d, want 400 and the text that people look for", resp.StatusCode)
+	}
 }

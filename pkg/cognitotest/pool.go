@@ -31,6 +31,7 @@ type Pool struct {
 	refresh   map[string]*refreshToken
 	access    map[string]*accessToken
 	browsers  map[string]*browserSession // by cookie value
+	signIns   signIns
 	requests  []Request
 	failures  map[string]*Failure
 	redeemed  int
@@ -77,12 +78,14 @@ func New(cfg Config) (*Pool, error) {
 		refresh:   map[string]*refreshToken{},
 		access:    map[string]*accessToken{},
 		browsers:  map[string]*browserSession{},
+		signIns:   newSignIns(),
 		failures:  map[string]*Failure{},
 		secretSet: map[string]bool{},
 	}
 	rand.Read(p.csrfKey[:])
-	for _, u := range cfg.Users {
-		p.noteSecret(u.Password)
+	p.noteUsers(cfg.Users)
+	for _, idp := range cfg.IdentityProviders {
+		p.noteUsers(idp.Users)
 	}
 	for _, c := range cfg.Clients {
 		p.noteSecret(c.Secrets...)

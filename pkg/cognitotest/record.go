@@ -10,7 +10,9 @@ import (
 type Request struct {
 	Time time.Time // by the pool's clock
 	// Endpoint is "discovery", "jwks", "authorize", "login", "token", "revoke", "userInfo",
-	// "logout", "error", "signed-out" or "other".
+	// "logout", "error" or "signed-out"; one of the pages "mfa", "newPassword", "forgotPassword",
+	// "confirmforgotPassword" and "outbox"; "idpresponse", "provider" for the identity providers' own
+	// pages, or "other".
 	Endpoint string
 	Method   string
 	Grant    string // token endpoint: "authorization_code", "refresh_token", "client_credentials" or ""

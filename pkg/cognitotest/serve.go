@@ -70,6 +70,20 @@ func (p *Pool) serveDomain(w http.ResponseWriter, r *http.Request) {
 		rt = route{"authorize", p.authorize}
 	case "/login":
 		rt = route{"login", p.login}
+	case "/mfa":
+		rt = route{"mfa", p.mfa}
+	case "/newPassword":
+		rt = route{"newPassword", p.newPassword}
+	case "/forgotPassword":
+		rt = route{"forgotPassword", p.forgotPassword}
+	case "/confirmforgotPassword":
+		rt = route{"confirmforgotPassword", p.confirmForgotPassword}
+	case "/oauth2/idpresponse":
+		rt = route{"idpresponse", p.oidcResponse}
+	case "/saml2/idpresponse":
+		rt = route{"idpresponse", p.samlResponse}
+	case "/outbox":
+		rt = route{"outbox", p.outbox}
 	case "/oauth2/token":
 		rt = route{"token", p.token}
 	case "/oauth2/revoke":
@@ -99,6 +113,7 @@ func (p *Pool) domainOf(r *http.Request) string {
 // endpoints are the names that Count and Fail know.
 var endpoints = [...]string{
 	"discovery", "jwks", "authorize", "login", "token", "revoke", "userInfo", "logout", "error", "signed-out", "other",
+	"mfa", "newPassword", "forgotPassword", "confirmforgotPassword", "idpresponse", "outbox", "provider",
 }
 
 // Endpoints returns the names that Request lists, which Count and Fail take.
@@ -246,5 +261,5 @@ func (p *Pool) notFoundPage(r *http.Request, _ *Request) *reply {
 	if strings.HasPrefix(r.URL.Path, "/.well-known/") {
 		status = http.StatusBadRequest
 	}
-	return messagePage(status, "There is no such page", "The hosted UI has no page at this address.", "")
+	return p.messagePage(status, "There is no such page", "The hosted UI has no page at this address.", "")
 }

@@ -228,6 +228,20 @@ func TestStatement13KeysMayRotate(t *testing.T) {
 	}
 }
 
+func TestStatement13ListMayGrow(t *testing.T) {
+	s := ownPool(t, func(*cognitotest.Config) {})
+	old := s.login(t)
+	before := s.verified(t, old.id).header["kid"]
+	s.AddKeys()
+	if n := len(s.jwks(t)); n <= 2 {
+		t.Errorf("got %d keys, want more than 2", n)
+	}
+	s.verified(t, old.id) // whose key is still there
+	if got := s.verified(t, s.login(t).id).header["kid"]; got == before {
+		t.Error("got the old kid in a new token, want a new one")
+	}
+}
+
 func TestStatement14PrefixHost(t *testing.T) {
 	s := awsPool(t, cognitotest.Config{DomainPrefix: "my-app"})
 	want := "https://my-app.auth.eu-west-1.amazoncognito.com/oauth2/authorize"

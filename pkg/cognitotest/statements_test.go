@@ -43,6 +43,7 @@ var statements = []statement{
 	{id: "1.3-key-per-token-kind", text: "One signs ID tokens, the other access tokens.", test: "TestStatement13OneKeyPerTokenKind"},
 	{id: "1.3-kid-padding", text: "A kid ends with an equals sign.", test: "TestStatement13KidEndsInPadding"},
 	{id: "1.3-keys-rotate", text: "The keys may change at any time.", test: "TestStatement13KeysMayRotate"},
+	{id: "1.3-list-grows", text: "The list may get more keys.", test: "TestStatement13ListMayGrow"},
 	{id: "1.3-refetch-pause", text: "AWS's verifier waits 10 s after a kid that it did not find.", why: "not of the wire: it is said of a client"},
 	{id: "1.3-fetch-quota", text: "Keys can be fetched 50,000 times a second.", why: "not of the wire: a quota"},
 

@@ -14,8 +14,8 @@ type step struct {
 	problem       string // an error message, or ""
 	before, after string // HTML around the form
 	hidden        [][2]string
-	fields        []field // none means no form, unless there is a button
-	button        string
+	fields        []field
+	button        string // "" means that there is no form
 	buttonName    string
 }
 
@@ -28,10 +28,7 @@ type field struct {
 	wrong                    bool   // the problem is in this one
 }
 
-// filled reports whether there is nothing left for the person to do here.
-func (f field) filled() bool { return f.value != "" && !f.wrong }
-
-// heading2 is the page's title: it says first that there is a problem, for those who hear it.
+// title says first that there is a problem, for those who hear it.
 func (s step) title() string {
 	if s.problem != "" {
 		return "Error: " + s.heading
@@ -75,7 +72,7 @@ func (s step) form(b *strings.Builder, csrf string) {
 	}
 	focused := false
 	for _, f := range s.fields {
-		focus := !focused && !f.filled()
+		focus := !focused && f.value == ""
 		focused = focused || focus
 		f.html(b, focus)
 	}

@@ -94,3 +94,61 @@ func TestErrorsHoldNoURL(t *testing.T) {
 		}
 	}
 }
+
+func TestStepByStep(t *testing.T) {
+	h := withPeople(t, Config{Users: []User{imported()}})
+	page := h.open()
+	for name, fields := range map[string]map[string]string{"no such field": {"otp": "1"}, "no such button": {"signUp": ""}} {
+		if _, err := h.u.Submit(t.Context(), page, fields); err != ErrNotOnPage {
+			t.Errorf("%s: got %v, want %v", name, err, ErrNotOnPage)
+		}
+	}
+	if _, err := h.u.Follow(t.Context(), page, "Sign up"); err != ErrNotOnPage {
+		t.Errorf("no such link: got %v, want %v", err, ErrNotOnPage)
+	}
+	h.submit(page, "signInSubmitButton", "", "username", "ada", "password", "x")
+	requests := h.p.Requests()
+	if got := strings.Join(requests[len(requests)-1].Form, " "); got != "_csrf cognitoAsfData password signInSubmitButton username" {
+		t.Errorf("got a form of %s, want the fields of Cognito's", got)
+	}
+}
+
+func TestSubmitGoesNowhereElse(t *testing.T) {
+	stranger := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("got a form at a stranger's") }))
+	defer stranger.Close()
+	p := start(t, Config{})
+	body := `<form method=post action="` + stranger.URL + `"><input name=password></form>`
+	for name, page := range map[string]*Page{
+		"foreign form": {URL: loginURL(p), Body: body}, "foreign page": {URL: stranger.URL, Body: `<form method=post action="` + p.Domain() + `/login"><input name=password></form>`},
+		"foreign both": {URL: stranger.URL, Body: body},
+	} {
+		if _, err := p.UserAgent().Submit(t.Context(), page, map[string]string{"password": "x"}); err != ErrForeignPage {
+			t.Errorf("%s: got %v, want %v", name, err, ErrForeignPage)
+		}
+	}
+}
+
+func TestFormsAndLinks(t *testing.T) {
+	forms := parseForms(`<form action=a><button name=b value="1">x</button><button name=c></form><button name=late><form><input name=d></form>`)
+	if len(forms) != 2 || forms[0].button != [2]string{"b", "1"} || !forms[0].has("b") || forms[0].has("c") || !forms[1].has("d") || forms[1].has("late") {
+		t.Errorf("got %d forms, want two with their own", len(forms))
+	}
+	const page = `<a>no</a><a href="/1">One &amp;
+		<b>only</b></a><a href="/2">Two</a> <a href="/3">Two</a>`
+	for text, want := range map[string]string{"One & only": "/1", " Two ": "/2", "no": "", "Tw": "", "": ""} {
+		if got, ok := findLink(page, text); got != want || ok != (want != "") {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+func FuzzFindLink(f *testing.F) {
+	for _, seed := range []string{"<a href=x>text</a>", "<a href=x", "<a href=x><<", "</a>"} {
+		f.Add(seed, "text")
+	}
+	f.Fuzz(func(t *testing.T, page, text string) {
+		if _, ok := findLink(page, text); ok && !strings.Contains(strings.ToLower(page), "<a") {
+			t.Errorf("got a link out of %q, want none", page)
+		}
+	})
+}

@@ -39,7 +39,7 @@ var dictionary = [...]words{{
 	change: "Change password", back: "Back to sign-in",
 
 	changeTitle: "Choose a new password", changeLead: "The password you have just used was a temporary one.",
-	mfaTitle: "Enter your one-time code", mfaLead: "Open your authenticator app and type the 6 digits that it shows for this account.",
+	mfaTitle: "Enter the code from your app", mfaLead: "Your authenticator app shows 6 digits for this account.",
 	mfaCode: "Code", badMFA: "That code is wrong or was used before. Wait for the next one.", goAhead: "Continue",
 }, {
 	lang:   "de",
@@ -57,7 +57,7 @@ var dictionary = [...]words{{
 	change: "Passwort ändern", back: "Zurück zur Anmeldung",
 
 	changeTitle: "Neues Passwort wählen", changeLead: "Das Passwort, das Sie gerade benutzt haben, war ein vorläufiges.",
-	mfaTitle: "Einmalcode eingeben", mfaLead: "Öffnen Sie Ihre Authenticator-App und tippen Sie die 6 Ziffern ein, die sie für dieses Konto zeigt.",
+	mfaTitle: "Code aus der App eingeben", mfaLead: "Ihre Authenticator-App zeigt 6 Ziffern für dieses Konto.",
 	mfaCode: "Code", badMFA: "Dieser Code ist falsch oder wurde schon benutzt. Warten Sie auf den nächsten.", goAhead: "Weiter",
 }, {
 	lang:   "es",
@@ -75,7 +75,7 @@ var dictionary = [...]words{{
 	change: "Cambiar la contraseña", back: "Volver al inicio de sesión",
 
 	changeTitle: "Elija una contraseña nueva", changeLead: "La contraseña que acaba de usar era temporal.",
-	mfaTitle: "Escriba su código de un solo uso", mfaLead: "Abra su aplicación de autenticación y escriba las 6 cifras que muestra para esta cuenta.",
+	mfaTitle: "Escriba el código de su aplicación", mfaLead: "Su aplicación de autenticación muestra 6 cifras para esta cuenta.",
 	mfaCode: "Código", badMFA: "Ese código no es correcto o ya se ha usado. Espere al siguiente.", goAhead: "Continuar",
 }, {
 	lang:   "fr",
@@ -93,7 +93,7 @@ var dictionary = [...]words{{
 	change: "Changer le mot de passe", back: "Retour à la connexion",
 
 	changeTitle: "Choisir un nouveau mot de passe", changeLead: "Le mot de passe que vous venez d’utiliser était provisoire.",
-	mfaTitle: "Saisir votre code à usage unique", mfaLead: "Ouvrez votre application d’authentification et saisissez les 6 chiffres qu’elle affiche pour ce compte.",
+	mfaTitle: "Saisir le code de votre application", mfaLead: "Votre application d’authentification affiche 6 chiffres pour ce compte.",
 	mfaCode: "Code", badMFA: "Ce code est incorrect ou a déjà servi. Attendez le suivant.", goAhead: "Continuer",
 }, {
 	lang:   "ja",
@@ -111,7 +111,7 @@ var dictionary = [...]words{{
 	change: "パスワードを変更", back: "サインインに戻る",
 
 	changeTitle: "新しいパスワードの設定", changeLead: "入力されたパスワードは仮のものです。",
-	mfaTitle: "ワンタイムコードの入力", mfaLead: "認証アプリを開き、このアカウントに表示される 6 桁の数字を入力してください。",
+	mfaTitle: "認証アプリのコードを入力", mfaLead: "認証アプリに、このアカウントの 6 桁の数字が表示されています。",
 	mfaCode: "コード", badMFA: "コードが正しくないか、使用済みです。次のコードをお待ちください。", goAhead: "続ける",
 }}
 
