@@ -76,8 +76,9 @@ func TestStatement21RedirectURIMayBeOmitted(t *testing.T) {
 			t.Errorf("%s: got %s, error %q; want a code at %s", client, got, u.Query().Get("error"), want)
 		}
 	}
-	// public has several identity providers.
-	if a := s.authorize(t, "redirect_uri", "-"); a.status == http.StatusFound && (outside(a.location(t)) || a.location(t).Path == "/login") {
+	// This one has a single callback URL, and several identity providers.
+	a := s.authorize(t, "client_id", "other", "redirect_uri", "-")
+	if a.status == http.StatusFound && (outside(a.location(t)) || a.location(t).Path == "/login") {
 		t.Errorf("several providers: got sent to %s, want an error page", place(a.location(t)))
 	}
 }
