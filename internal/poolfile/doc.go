@@ -12,6 +12,8 @@
 //	fips             = false              # PREFIX.auth-fips.REGION.amazoncognito.com
 //	updated_issuer   = false              # issuer-cognito-idp in place of cognito-idp
 //	classic_ui       = false              # the hosted UI of branding version 1
+//	issuer_port      = 9400               # 0: any free port
+//	domain_port      = 9401
 //	prefill          = true               # the sign-in page fills in the first user
 //	code_lifetime    = "5m"
 //	cookie_lifetime  = "1h"

@@ -52,6 +52,10 @@ type Config struct {
 	// CodeLifetime is how long an authorization code can be redeemed; zero means 5 minutes.
 	CodeLifetime time.Duration
 
+	// IssuerPort and DomainPort are where Start serves the issuer and the hosted UI, so that a program
+	// under development need not be told a new address every day; zero means any free port.
+	IssuerPort, DomainPort int
+
 	// SignInLifetime is how long a person may take over the sign-in pages; zero means 5 minutes.
 	SignInLifetime time.Duration
 	// ClockSkew is how far the pool's clock is ahead of Now, or behind if negative: in tokens and in

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -63,6 +64,7 @@ type origins struct {
 type site struct {
 	origin  *string
 	handler http.Handler
+	port    int // 0 leaves it to the system
 }
 
 // New returns a pool that does not serve yet. Its error names every invalid field of cfg.
@@ -96,7 +98,7 @@ func New(cfg Config) (*Pool, error) {
 	return p, nil
 }
 
-// Start serves the pool over plain HTTP on ports of 127.0.0.1 that the system picks, one for each of
+// Start serves the pool over plain HTTP on ports of 127.0.0.1 that Config or the system picks, one for each of
 // the hosts that it would have at AWS. A pool starts once: a second Start or StartAWS, or one after
 // Close, is an error.
 func (p *Pool) Start() error {
@@ -107,22 +109,22 @@ func (p *Pool) Start() error {
 	}
 	issuer := http.HandlerFunc(p.serveIssuer)
 	domain := http.HandlerFunc(p.serveDomain)
-	wanted := []site{{&p.origins.issuer, issuer}}
+	wanted := []site{{&p.origins.issuer, issuer, p.cfg.IssuerPort}}
 	if len(p.cfg.IdentityProviders) > 0 {
-		wanted = append(wanted, site{&p.origins.idp, http.HandlerFunc(p.serveIdP)})
+		wanted = append(wanted, site{&p.origins.idp, http.HandlerFunc(p.serveIdP), 0})
 	}
 	if p.cfg.UpdatedIssuer {
-		wanted = append(wanted, site{&p.origins.other, issuer})
+		wanted = append(wanted, site{&p.origins.other, issuer, 0})
 	}
 	if !p.cfg.NoDomain {
-		wanted = append(wanted, site{&p.origins.domain, domain})
+		wanted = append(wanted, site{&p.origins.domain, domain, p.cfg.DomainPort})
 	}
 	if p.cfg.CustomDomain != "" {
-		wanted = append(wanted, site{&p.origins.prefix, domain})
+		wanted = append(wanted, site{&p.origins.prefix, domain, 0})
 	}
 	listeners := make([]net.Listener, len(wanted))
-	for i := range wanted {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for i, w := range wanted {
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(w.port)))
 		if err != nil {
 			for _, open := range listeners[:i] {
 				open.Close()

@@ -18,6 +18,9 @@ func normaliseService(cfg *Config, fail func(string, ...any)) {
 	case !hostName(cfg.CustomDomain):
 		fail("CustomDomain %q is not a host name", cfg.CustomDomain)
 	}
+	if cfg.IssuerPort < 0 || cfg.IssuerPort > 65535 || cfg.DomainPort < 0 || cfg.DomainPort > 65535 {
+		fail("IssuerPort %d or DomainPort %d is not a port", cfg.IssuerPort, cfg.DomainPort)
+	}
 	if cfg.IDTokenBytes < 0 || cfg.AccessTokenBytes < 0 {
 		fail("IDTokenBytes and AccessTokenBytes must not be negative")
 	}

@@ -3,6 +3,7 @@ package cognitotest
 import (
 	"encoding/base64"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -371,5 +372,26 @@ func TestClientSecretsAreSecrets(t *testing.T) {
 		if !slices.Contains(p.Secrets(), want) {
 			t.Errorf("got Secrets without the %s one, want it there", name)
 		}
+	}
+}
+
+// A program under development finds the pool at the same address every day; a port that is taken is said.
+func TestPortsOfOnesOwn(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	taken, err := New(Config{DomainPort: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := taken.Start(); err == nil {
+		t.Error("on a port that is taken: got no error")
+	}
+	l.Close()
+	p := start(t, Config{DomainPort: port})
+	if want := "http://" + l.Addr().String(); p.Domain() != want {
+		t.Errorf("got %s, want %s", p.Domain(), want)
 	}
 }
