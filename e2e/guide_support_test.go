@@ -311,7 +311,9 @@ func comesTo(t *testing.T, tab context.Context, path string) {
 
 // pageText is what the tab shows, for a message.
 func pageText(tab context.Context) (text string) {
-	chromedp.Run(tab, chromedp.Evaluate("location.origin + location.pathname + '\\n' + document.body.innerText", &text))
+	ctx, cancel := context.WithTimeout(tab, hang)
+	defer cancel()
+	chromedp.Run(ctx, chromedp.Evaluate("location.origin + location.pathname + '\\n' + document.body.innerText", &text))
 	return text
 }
 

@@ -213,8 +213,11 @@ func (g *guide) mailed(to string, back context.Context) string {
 	}, func() { t.Fatalf("the pool has sent nothing to %s", to) })
 	tab, cancel := chromedp.NewContext(g.window)
 	defer cancel()
-	act(t, tab, chromedp.Navigate(g.pool.Domain()+"/outbox"))
+	if err := chromedp.Run(tab); err != nil { // without a deadline, which would be the tab's
+		t.Fatalf("open a tab: %v", err)
+	}
 	g.seen[chromedp.FromContext(tab).Target.TargetID] = true
+	act(t, tab, chromedp.Navigate(g.pool.Domain()+"/outbox"))
 	if text := pageText(tab); !strings.Contains(text, to) || !strings.Contains(text, newest.Code) {
 		t.Errorf("the outbox shows\n%s\nwant the code for %s", text, to)
 	}
@@ -418,7 +421,7 @@ func TestGuideFederated(t *testing.T) {
 	g.do("configure", "--user-pool-id", poolID, "--client-id", clientID, "--scope", "openid", "--scope", readAPI, "--idp", "Corp")
 	g.registersCallback(clientID, poolID)
 	g.loginAs("grace@example.com", func(tab context.Context) {
-		reach(t, tab, "[type=password]")
+		reach(t, tab, "[autocomplete=username]")
 		if at := hostAt(t, tab); at == "auth.example.com" || strings.HasSuffix(at, ".amazoncognito.com") {
 			t.Errorf("the browser is at %s, want the provider's own sign-in page", at)
 		}

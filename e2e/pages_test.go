@@ -76,6 +76,7 @@ func TestPagesAccessible(t *testing.T) {
 		visit(t, tab, authorizeURL(pool, client), "Sign in")
 		look(t, tab, source, "pool-sign-in-prefilled")
 	})
+	t.Run("people", func(t *testing.T) { peoplePages(t, tab, source) })
 	t.Run("constant", func(t *testing.T) { constantPages(t, tab, source) })
 	t.Run("outcome", func(t *testing.T) { outcomePages(t, tab, source) })
 }

@@ -136,7 +136,8 @@ func (c *AppClient) UpdateCommand(callbackURLs ...string) string {
 }
 
 // Warning goes with every UpdateCommandFor.
-const Warning = "Its settings that the command does not name are reset: add them, or let cogauth configure --from write the whole command from what aws cognito-idp describe-user-pool-client prints."
+const Warning = "It replaces the whole list of callback URLs, scopes and providers, and resets every setting that it does not name: " +
+	"add the app client's present values first, or save what aws cognito-idp describe-user-pool-client prints and let {cogauth} configure --from FILE write the whole command."
 
 // UpdateCommandFor is the short form of UpdateCommand, for an app client of which no more is known.
 func UpdateCommandFor(region, poolID, clientID, callbackURL string) string {
