@@ -3,6 +3,7 @@ package cogauth
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -42,7 +43,7 @@ type Config struct {
 	// ID token, whose signature is checked against the keys of a user pool in Region, and kept with
 	// the session: tokens of another pool are refused from then on.
 	Domain string
-	// Region is the AWS Region of Domain. "" is enough if Domain is a host that names it.
+	// Region is the AWS Region of Domain, and of no consequence without one. "" is enough if Domain is a host that names it.
 	Region string
 	// ClientID is the app client's ID. If it has a secret, see SetClientSecret.
 	ClientID string
@@ -63,7 +64,8 @@ type Config struct {
 	Resource string
 	// Expect is who must sign in: "a@b" is an e-mail address, "@b" the domain of one, "sub:…" a
 	// subject. Anybody else is refused and nothing is stored. It guards against the wrong account in
-	// the browser; what somebody may do is for the API to decide. "" means anybody.
+	// the browser; what somebody may do is for the API to decide. An e-mail address counts whether it
+	// is verified or not: for people of an identity provider it mostly is not. "" means anybody.
 	Expect string
 	// LogoutURL is a registered sign-out URL, where the browser ends up after SignOutURL.
 	LogoutURL string
@@ -169,8 +171,11 @@ func (cfg *Config) problems() []string {
 	case cfg.UserPoolID != "" && cfg.Issuer != "" || cfg.Domain != "" && cfg.UserPoolID+cfg.Issuer != "":
 		add("more than one of UserPoolID, Issuer and Domain is given")
 	case cfg.Domain != "":
-		if strings.Trim(strings.ToLower(cfg.Domain), "abcdefghijklmnopqrstuvwxyz0123456789-.") != "" {
+		if !isHost(cfg.Domain) {
 			add("Domain %q is neither a prefix nor a host", cfg.Domain)
+		}
+		if cfg.Region != "" && (!isHost(cfg.Region) || strings.Contains(cfg.Region, ".")) {
+			add("Region %q is not an AWS Region", cfg.Region)
 		}
 		if cfg.region() == "" {
 			add("Region is missing, and Domain %q does not name it", cfg.Domain)
@@ -195,8 +200,8 @@ func (cfg *Config) problems() []string {
 	if _, err := parseExpect(cfg.Expect); err != nil {
 		add("%v", err)
 	}
-	if u, err := url.Parse(cfg.LogoutURL); cfg.LogoutURL != "" && (err != nil || !u.IsAbs()) {
-		add("LogoutURL %q is not an absolute URL", cfg.LogoutURL)
+	if u, err := url.Parse(cfg.LogoutURL); cfg.LogoutURL != "" && (err != nil || !u.IsAbs() || slices.Contains([]string{"javascript", "data", "file"}, u.Scheme)) {
+		add("LogoutURL %q is not an absolute URL to send a browser to", cfg.LogoutURL)
 	}
 	if !slices.Contains(cfg.Scopes, "openid") {
 		add("Scopes lack openid, without which there is no ID token")
@@ -212,6 +217,16 @@ func (cfg *Config) problems() []string {
 // credential names the session: entries of the store, the cache file and the lock derive from it
 // alone, so that programs with different homes and the same keychain use one lock.
 func (c *Client) credential() string { return c.cfg.Profile + "/" + c.cfg.ClientID }
+
+// isHost reports whether s is one or more DNS labels.
+func isHost(s string) bool {
+	for label := range strings.SplitSeq(strings.ToLower(s), ".") {
+		if label == "" || len(label) > 63 || strings.Trim(label, "-") != label || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+	}
+	return len(s) <= 253
+}
 
 // region is that of Domain.
 func (cfg *Config) region() string {
@@ -282,18 +297,22 @@ func (c *Client) discover(ctx context.Context) (*provider.Provider, error) {
 	return p, nil
 }
 
-// providerOf returns the provider of a session that issuer began, or nil if it is another by now. A
-// user pool that has changed from one form of issuer to the other is the same one.
-func (c *Client) providerOf(ctx context.Context, issuer string) (*provider.Provider, error) {
+// providerOf returns the provider of a stored session, or nil if another is configured by now, which
+// must never see the session's tokens. A user pool that has changed from one form of issuer to the
+// other is the same one.
+func (c *Client) providerOf(ctx context.Context, r *record) (*provider.Provider, error) {
+	if r.purpose.Provider != c.purpose().Provider {
+		return nil, nil
+	}
 	p, err := c.discover(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if c.cfg.Domain != "" {
-		p, _ = p.WithIssuer(issuer, c.cfg.region())
+		p, _ = p.WithIssuer(r.issuer, c.cfg.region())
 		return p, nil
 	}
-	if p.Issuer != issuer && !slices.Contains(c.issuers(), issuer) {
+	if p.Issuer != r.issuer && !slices.Contains(c.issuers(), r.issuer) {
 		return nil, nil
 	}
 	return p, nil
@@ -319,14 +338,32 @@ func (c *Client) issuers() []string {
 // to the session: logging out leaves it.
 func (c *Client) clientSecretEntry() string { return "secret:" + c.credential() }
 
+// clientSecretJSON binds the secret to the provider that it was given for: a profile that names another
+// one by now must not send it there.
+type clientSecretJSON struct {
+	Version  int    `json:"v"`
+	Provider string `json:"for"`
+	Secret   string `json:"client_secret"`
+}
+
 func (c *Client) clientSecret(ctx context.Context) (secret.Secret, error) {
 	b, err := c.get(ctx, c.clientSecretEntry())
-	return secret.New(string(b)), err
+	if b == nil || err != nil {
+		return secret.Secret{}, err
+	}
+	var j clientSecretJSON
+	if json.Unmarshal(b, &j) != nil || j.Version != 1 || j.Provider != c.purpose().Provider {
+		e := fail(ErrMisconfigured, "", "the client secret in the keychain was given for another user pool or issuer")
+		e.cause = ErrForeignSecret
+		return secret.Secret{}, e
+	}
+	return secret.New(j.Secret), nil
 }
 
 // SetClientSecret keeps the secret of a confidential app client in the Store, in place of an earlier
-// one; "" removes it. It is sent in the body of token requests (RFC 6749 §2.3.1) and nowhere else.
-// The errors are tokenstore's.
+// one; "" removes it. It is sent in the body of requests to the token and revocation endpoints of the
+// provider that this Client is configured for (RFC 6749 §2.3.1), and nowhere else: under another
+// provider it is ErrForeignSecret. The errors are tokenstore's.
 func (c *Client) SetClientSecret(ctx context.Context, clientSecret string) error {
 	release, err := c.lock(ctx)
 	if err != nil {
@@ -339,11 +376,16 @@ func (c *Client) SetClientSecret(ctx context.Context, clientSecret string) error
 	if clientSecret == "" {
 		return c.store.Delete(ctx, c.clientSecretEntry())
 	}
-	return c.store.Put(ctx, c.clientSecretEntry(), []byte(clientSecret))
+	entry, err := json.Marshal(clientSecretJSON{1, c.purpose().Provider, clientSecret})
+	if err != nil {
+		return err // strings always marshal
+	}
+	return c.store.Put(ctx, c.clientSecretEntry(), entry)
 }
 
-// HasClientSecret reports whether SetClientSecret has kept one. The errors are tokenstore's.
+// HasClientSecret reports whether SetClientSecret has kept one, for whichever provider. The errors are
+// tokenstore's.
 func (c *Client) HasClientSecret(ctx context.Context) (bool, error) {
-	s, err := c.clientSecret(ctx)
-	return !s.Empty(), err
+	b, err := c.get(ctx, c.clientSecretEntry())
+	return b != nil, err
 }

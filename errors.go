@@ -40,6 +40,9 @@ var (
 	ErrNoLogoutURL = errors.New("no sign-out URL")
 	// ErrNoIDToken comes together with ErrRefused: the answer held no ID token where one is required.
 	ErrNoIDToken = errors.New("no ID token")
+	// ErrForeignSecret comes together with ErrMisconfigured: the stored client secret was given for
+	// another provider than the configured one, and is not sent there.
+	ErrForeignSecret = errors.New("client secret of another provider")
 	// ErrUnexpectedPerson comes together with ErrRefused: somebody else than Config.Expect has signed in.
 	ErrUnexpectedPerson = errors.New("another person than expected")
 	// ErrNotSaved: the tokens are good, but could not be kept. It comes with what failed in the

@@ -120,7 +120,7 @@ func (c *Client) signIn(ctx context.Context, srv *loopback.Server, o LoginOption
 		c.cfg.Logger.Debug("the browser did not fetch the last page")
 	}
 	if superseded != nil && !superseded.refresh.Empty() {
-		if err := c.revoke(ctx, superseded.issuer, superseded.refresh); err != nil {
+		if err := c.revoke(ctx, superseded); err != nil {
 			c.cfg.Logger.Warn("the previous sign-in could not be revoked: " + err.Error())
 		}
 	}
@@ -140,7 +140,8 @@ type attempt struct {
 func newAttempt(p *provider.Provider, cfg Config, redirectURI string, o LoginOptions) *attempt {
 	a := &attempt{verifier: pkce.New(), state: random(), nonce: random(), redirectURI: redirectURI}
 	scopes, prompt := slices.Clone(cfg.Scopes), strings.Fields(o.Prompt)
-	if o.SwitchUser && !p.HostedUI() && !slices.Contains(prompt, "login") {
+	switches := o.SwitchUser && p.HostedUI() && p.EndSessionEndpoint != ""
+	if o.SwitchUser && !switches && !slices.Contains(prompt, "login") {
 		prompt = append(prompt, "login")
 	}
 	if p.OffersOfflineAccess() {
@@ -180,7 +181,7 @@ func newAttempt(p *provider.Provider, cfg Config, redirectURI string, o LoginOpt
 		q.Del("idp_identifier") // chosen for this login
 	}
 	endpoint := p.AuthorizationEndpoint
-	if o.SwitchUser && p.HostedUI() {
+	if switches {
 		// Cognito's logout, in the form that goes on to the sign-in page, takes these same parameters.
 		endpoint = p.EndSessionEndpoint
 	}
@@ -234,7 +235,8 @@ func (c *Client) await(ctx context.Context, srv *loopback.Server, p *provider.Pr
 	if u, ok := errors.AsType[*loopback.UnconfirmedError](err); ok {
 		return nil, fail(ErrLoginIncomplete, "", "no answer within %v; the last thing the browser brought was the unconfirmed error %s", o.Timeout, quoteError(u.Code, u.Description))
 	}
-	return nil, fail(ErrLoginIncomplete, "", "no answer from the browser within %v", o.Timeout)
+	return nil, fail(ErrLoginIncomplete, "", "no answer from the browser within %v (client %s, callback %s, scopes %s)",
+		o.Timeout, c.cfg.ClientID, a.redirectURI, strings.Join(c.cfg.Scopes, " "))
 }
 
 // paste takes addresses from the person until the login ends. An address of the pool's error page
@@ -247,7 +249,7 @@ func (c *Client) paste(ctx context.Context, srv *loopback.Server, p *provider.Pr
 		}
 		u, err := url.Parse(strings.TrimSpace(line))
 		if err == nil {
-			if e := pageError(p, u); e != nil {
+			if e := errorOnPage(p, u); e != nil {
 				failed(c.inWords(e, srv.CallbackURL()))
 				return
 			}
@@ -286,16 +288,8 @@ func (c *Client) complete(ctx context.Context, p *provider.Provider, a *attempt,
 		e.cause = ErrNoIDToken
 		return nil, nil, e
 	}
-	if c.cfg.Domain != "" {
-		if p, err = c.learnIssuer(p, answer, cb, before); err != nil {
-			return nil, nil, err
-		}
-	}
-	t, err := c.verify(ctx, p, answer, idtoken.Expect{Nonce: a.nonce.Reveal(), AccessToken: answer.Access})
+	t, p, err := c.accept(ctx, p, a, cb, answer, before)
 	if err != nil {
-		return nil, nil, err
-	}
-	if err := c.expected(t); err != nil {
 		if !answer.Refresh.Empty() {
 			_ = p.Revoke(ctx, answer.Refresh) // nobody will use it
 		}
@@ -309,6 +303,23 @@ func (c *Client) complete(ctx context.Context, p *provider.Provider, a *attempt,
 	return c.describe(r, t), superseded, err
 }
 
+// accept decides whether what an exchange brought becomes the session. The provider is the one that
+// knows its issuer, or as it was.
+func (c *Client) accept(ctx context.Context, p *provider.Provider, a *attempt, cb *loopback.Callback, answer *provider.Tokens, before *record) (*tokens, *provider.Provider, error) {
+	if c.cfg.Domain != "" {
+		known, err := c.learnIssuer(p, answer, cb, before)
+		if err != nil {
+			return nil, p, err
+		}
+		p = known
+	}
+	t, err := c.verify(ctx, p, answer, idtoken.Expect{Nonce: a.nonce.Reveal(), AccessToken: answer.Access})
+	if err != nil {
+		return nil, p, err
+	}
+	return t, p, c.expected(t)
+}
+
 // learnIssuer finds out which user pool is behind a domain, from an ID token that has come directly
 // from its token endpoint over TLS. Nothing is believed of it yet but whose keys to check it with, and
 // those can only be a user pool's of the configured Region, and the same pool's as before.
@@ -320,14 +331,25 @@ func (c *Client) learnIssuer(p *provider.Provider, answer *provider.Tokens, cb *
 	issuer := claims.String("iss")
 	known, ok := p.WithIssuer(issuer, c.cfg.region())
 	switch {
+	case !ok && strings.HasPrefix(issuer, "https://") && otherRegion(issuer, c.cfg.region()) != "":
+		return nil, fail(ErrMisconfigured, "", "the user pool behind the domain is in the Region %s, and region is %s", otherRegion(issuer, c.cfg.region()), c.cfg.region())
 	case !ok:
 		return nil, fail(ErrRefused, "", "the ID token does not come from a user pool in %s", c.cfg.region())
 	case cb.Issuer != "" && cb.Issuer != issuer:
 		return nil, fail(ErrRefused, "authorize", "the answer came from another issuer")
-	case before != nil && before.purpose == c.purpose() && !samePool(before.issuer, issuer):
+	case before != nil && before.purpose.Provider == c.purpose().Provider && !samePool(before.issuer, issuer):
 		return nil, fail(ErrRefused, "", "the domain now belongs to another user pool than at the sign-in before (%s, not %s): if that is right, sign out first", issuer, before.issuer)
 	}
 	return known, nil
+}
+
+// otherRegion returns the Region of a user pool's issuer if it is another one.
+func otherRegion(issuer, region string) string {
+	pool, _ := provider.PoolOf(issuer)
+	if of, _, ok := strings.Cut(pool, "_"); ok && of != region {
+		return of
+	}
+	return ""
 }
 
 // samePool reports whether two issuers are one user pool's.

@@ -7,7 +7,6 @@ import (
 	"net/url"
 
 	"github.com/cogauth/cogauth/internal/provider"
-	"github.com/cogauth/cogauth/internal/secret"
 )
 
 // LogoutResult says what a logout did. It is filled in even when Logout returns an error.
@@ -47,7 +46,7 @@ func (c *Client) Logout(ctx context.Context) (LogoutResult, error) {
 	if r != nil {
 		res.Found = true
 		if !r.refresh.Empty() {
-			res.RevokeErr = c.revoke(ctx, r.issuer, r.refresh)
+			res.RevokeErr = c.revoke(ctx, r)
 			res.Revoked = res.RevokeErr == nil
 		}
 	}
@@ -57,16 +56,36 @@ func (c *Client) Logout(ctx context.Context) (LogoutResult, error) {
 	return res, errors.Join(removeErr, res.RevokeErr)
 }
 
-// revoke ends the grant behind a refresh token that issuer gave.
-func (c *Client) revoke(ctx context.Context, issuer string, refresh secret.Secret) error {
-	p, err := c.providerOf(ctx, issuer)
+// Revoke is a Logout that changes nothing here unless the server has confirmed that the refresh token is
+// dead, so that it can be tried again. Without a session it does nothing.
+func (c *Client) Revoke(ctx context.Context) error {
+	release, err := c.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	r, err := c.readRecord(ctx)
+	if err != nil || r == nil {
+		return err
+	}
+	if !r.refresh.Empty() {
+		if err := c.revoke(ctx, r); err != nil {
+			return err
+		}
+	}
+	return c.forget(context.WithoutCancel(ctx))
+}
+
+// revoke ends the grant behind a session's refresh token.
+func (c *Client) revoke(ctx context.Context, r *record) error {
+	p, err := c.providerOf(ctx, r)
 	if err != nil {
 		return err
 	}
 	if p == nil {
-		return fail(ErrMisconfigured, "revoke token", "the session was made by another issuer, %s", issuer)
+		return fail(ErrMisconfigured, "revoke token", "the session was made by another issuer, %s", r.issuer)
 	}
-	err = p.Revoke(ctx, refresh)
+	err = p.Revoke(ctx, r.refresh)
 	if errors.Is(err, provider.ErrNoRevocation) {
 		return fail(ErrRefused, "revoke token", "the provider has no revocation endpoint")
 	}

@@ -26,7 +26,7 @@ func (c *Client) CopyTo(ctx context.Context, to *Client) error {
 	}
 	defer releaseTo()
 
-	s, err := c.clientSecret(ctx)
+	s, err := c.get(ctx, c.clientSecretEntry())
 	if err != nil {
 		return err
 	}
@@ -38,16 +38,19 @@ func (c *Client) CopyTo(ctx context.Context, to *Client) error {
 	if err != nil {
 		return err
 	}
-	if !s.Empty() {
-		if err := to.store.Put(ctx, to.clientSecretEntry(), []byte(s.Reveal())); err != nil {
+	to.mu.Lock()
+	to.provider = nil // it holds the secret before
+	to.mu.Unlock()
+	if err := errors.Join(to.forget(ctx), to.store.Delete(ctx, to.clientSecretEntry())); err != nil {
+		return err
+	}
+	if s != nil {
+		if err := to.store.Put(ctx, to.clientSecretEntry(), s); err != nil {
 			return err
 		}
 	}
 	if r == nil {
 		return nil
-	}
-	if err := to.forget(ctx); err != nil {
-		return err
 	}
 	if err := to.store.Put(ctx, to.credential(), r.encode()); err != nil {
 		return err

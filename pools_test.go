@@ -335,8 +335,17 @@ func TestDomainWithoutPoolID(t *testing.T) {
 			before := len(l.Tunnels())
 			_, err := l.client(func(c *Config) { byDomain(l)(c); c.Profile = "fresh" }).Login(t.Context(), nil)
 			l.TamperIDToken(nil)
-			if !errors.Is(err, ErrRefused) {
-				t.Errorf("%s: got %v, want ErrRefused", issuer, err)
+			want := ErrRefused
+			if strings.HasPrefix(issuer, "https://cognito-idp.us-east-1.amazonaws.com/") {
+				want = ErrMisconfigured // region is wrong
+			}
+			if !errors.Is(err, want) {
+				t.Errorf("%s: got %v, want %v", issuer, err, want)
+			}
+			for _, s := range l.Secrets() {
+				if l.Active(s) && s != l.stored(c).refresh.Reveal() {
+					t.Errorf("%s: what was refused is alive at the server", issuer)
+				}
 			}
 			for _, tunnel := range l.Tunnels()[before:] {
 				if tunnel.Refused {

@@ -27,7 +27,7 @@ func (c *Client) preflight(ctx context.Context, p *provider.Provider, callback s
 		return ctx.Err()
 	}
 	if err != nil {
-		return c.unreachable(p, err)
+		return c.unreachable(ctx, p, err)
 	}
 	switch {
 	case answer.Location != nil:
@@ -53,35 +53,52 @@ const loginPagesUnavailable = "Login pages unavailable"
 
 // unreachable judges a failed look at the sign-in page. Where the discovery document has just been
 // fetched, or a proxy stands between, a name that does not exist is the only clear answer.
-func (c *Client) unreachable(p *provider.Provider, err error) error {
+func (c *Client) unreachable(ctx context.Context, p *provider.Provider, err error) error {
 	e, ok := errors.AsType[*provider.Error](err)
 	if !ok {
 		return nil
 	}
+	u, _ := url.Parse(p.AuthorizationEndpoint) // it was parsed when it was accepted
 	switch {
 	case e.NoHost && p.HostedUI():
-		u, _ := url.Parse(p.AuthorizationEndpoint) // it was parsed when it was accepted
+		if c.cfg.Domain != "" {
+			// Nothing has been reached so far, so a name of AWS's own must tell the two apart.
+			if _, awsErr := p.Probe(ctx, "check the network", "https://cognito-idp."+c.cfg.region()+".amazonaws.com/"); awsErr != nil {
+				return translate(err)
+			}
+		}
 		no := fail(ErrMisconfigured, "authorize", "there is no hosted UI at %s", secret.Clean(u.Host))
 		no.cause = ErrNoDomain
 		return no
-	case e.Untrusted:
+	case e.Untrusted && sameHost(u, p.TokenEndpoint):
 		return translate(err) // the exchange would meet the same certificate
 	}
 	return nil
 }
 
-// pageError reads the address of Cognito's error page, or returns nil.
+func sameHost(u *url.URL, other string) bool {
+	o, err := url.Parse(other)
+	return err == nil && u.Host == o.Host
+}
+
+// pageError reads the address of Cognito's error page, or returns nil, as for a code that may pass.
 func pageError(p *provider.Provider, u *url.URL) *Error {
+	e := errorOnPage(p, u)
+	if e != nil && !provider.MeansMisconfigured(e.Code) && e.Code != "invalid_request" {
+		return nil
+	}
+	return e
+}
+
+// errorOnPage reads the address of Cognito's error page, whatever the error, or returns nil.
+func errorOnPage(p *provider.Provider, u *url.URL) *Error {
 	endpoint, err := url.Parse(p.AuthorizationEndpoint)
 	if err != nil || u.Scheme != endpoint.Scheme || u.Host != endpoint.Host || u.Path != "/error" {
 		return nil
 	}
 	q := u.Query()
 	code := q.Get("error")
-	switch {
-	case provider.MeansMisconfigured(code):
-	case code == "invalid_request":
-	default:
+	if code == "" {
 		return nil
 	}
 	return &Error{Op: "authorize", Code: secret.Clean(code), Description: secret.Clean(q.Get("error_description")), kind: kindOfCode(code)}
@@ -125,8 +142,11 @@ func (c *Client) inWords(e *Error, callback string) *Error {
 
 // kindOfCode sorts an error code that did not come from the token endpoint.
 func kindOfCode(code string) error {
-	if provider.MeansMisconfigured(code) {
+	switch {
+	case provider.MeansMisconfigured(code):
 		return ErrMisconfigured
+	case code == "server_error", code == "temporarily_unavailable":
+		return ErrOffline
 	}
 	return ErrRefused
 }

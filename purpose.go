@@ -12,7 +12,7 @@ import (
 // purpose is what a session was made for, besides its name. A session that was made for another
 // purpose is not used: its tokens would be for other people, APIs or rights than the profile says.
 type purpose struct {
-	Provider string `json:"provider"` // pool ID, issuer, or Region and domain
+	Provider string `json:"provider"` // pool ID, issuer, or host of the domain
 	Scopes   string `json:"scopes"`   // sorted, each once
 	IdP      string `json:"idp,omitempty"`
 	Resource string `json:"resource,omitempty"`
@@ -35,7 +35,7 @@ func (c *Client) purpose() purpose {
 		}
 	}
 	if c.cfg.Domain != "" {
-		p.Provider = provider.DomainHost(c.cfg.Domain, c.cfg.region()) + " in " + c.cfg.region()
+		p.Provider = provider.DomainHost(c.cfg.Domain, c.cfg.region())
 	}
 	if c.cfg.IdPIdentifier != "" {
 		p.IdP = "identifier " + c.cfg.IdPIdentifier
@@ -94,7 +94,17 @@ func (e expectation) met(claims idtoken.Claims) bool {
 		return got == e.value
 	case e.domain:
 		at := strings.LastIndexByte(got, '@')
-		return at > 0 && strings.EqualFold(got[at:], e.value)
+		return at > 0 && lowerASCII(got[at:]) == lowerASCII(e.value)
 	}
-	return strings.EqualFold(got, e.value)
+	return lowerASCII(got) == lowerASCII(e.value)
+}
+
+// lowerASCII leaves alone what only looks like a letter of ours: the Kelvin sign is not a k.
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
 }

@@ -89,7 +89,7 @@ func errorOr(err, otherwise error) error {
 // redeem spends the record's refresh token. What the answer brings in its place is stored before
 // anything else is verified or fetched: from then on it is the session.
 func (c *Client) redeem(ctx context.Context, r *record, old *tokens) (*tokens, error) {
-	p, err := c.providerOf(ctx, r.issuer)
+	p, err := c.providerOf(ctx, r)
 	if err != nil {
 		return nil, err
 	}

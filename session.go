@@ -23,7 +23,8 @@ type Session struct {
 	// Claims are those of the newest ID token, verified when it came, possibly expired since. nil if
 	// the token cache is gone; the session itself may still be good.
 	Claims map[string]any
-	// AccessClaims are those of the newest access token, if it is a JSON Web Token.
+	// AccessClaims are those of the newest access token, if it is a JSON Web Token. A user pool's was
+	// verified when it came; another provider's is for its API to verify (RFC 9068 §4).
 	AccessClaims map[string]any
 	// SignedInAt is when the person signed in, by this machine's clock.
 	SignedInAt time.Time

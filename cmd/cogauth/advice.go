@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/cogauth/cogauth"
@@ -24,20 +25,20 @@ func (a *app) advise(ctx context.Context, e *cogauth.Error) advice {
 			a.awsUpdate(e.CallbackURL),
 		}
 	case e.Code == "invalid_client" && authorizing:
-		return advice{hint: "check client_id and the user pool: {cogauth} config explain shows them"}
+		return advice{hint: "check client_id and the user pool: {cogauth} config explain{profile} shows them"}
 	case e.Code == "invalid_client" && a.hasSecret(ctx):
 		return advice{hint: "the client secret is wrong, or the app client has none: give the right one with {cogauth} configure --client-secret-stdin{profile}"}
 	case e.Code == "invalid_client":
 		return advice{hint: "an app client with a secret needs it: {cogauth} configure --client-secret-stdin{profile}; better for a program on people's machines is a public client, without one"}
 	case e.Code == "invalid_scope":
-		return advice{hint: "enable these scopes for the app client, or ask for fewer with scopes: {cogauth} config explain shows them; never ask a user pool for offline_access"}
+		return advice{hint: "enable these scopes for the app client, or ask for fewer with scopes: {cogauth} config explain{profile} shows them; never ask a user pool for offline_access"}
 	case e.Code == "unauthorized_client" && authorizing:
 		return advice{
 			"enable the authorization code grant for the app client: --allowed-o-auth-flows code --allowed-o-auth-flows-user-pool-client. " + importer.Warning,
 			a.awsUpdate(e.CallbackURL),
 		}
 	case e.Code == "unauthorized_client":
-		return advice{hint: "the authorization code grant must be enabled for the app client, and its callback URL must be, byte for byte, what {cogauth} config explain shows"}
+		return advice{hint: "the authorization code grant must be enabled for the app client, and its callback URL must be, byte for byte, what {cogauth} config explain{profile} shows"}
 	case e.Code == "invalid_grant":
 		return advice{hint: "the code was used, is too old, or the app client may not read every attribute of its scopes (email needs email_verified too); run {login} again"}
 	case e.Code == "access_denied":
@@ -49,7 +50,7 @@ func (a *app) advise(ctx context.Context, e *cogauth.Error) advice {
 	case e.Code == "invalid_request":
 		return advice{hint: "the request was not understood: see that no proxy on the way changes it; if there is none, please report this"}
 	case e.Code == "invalid_target":
-		return advice{hint: "resource names an API that the provider does not know: {cogauth} config explain shows it"}
+		return advice{hint: "resource names an API that the provider does not know: {cogauth} config explain{profile} shows it"}
 	case e.Status == 405:
 		return advice{hint: "something on the way, such as a proxy that redirects, turns POST into GET: check HTTPS_PROXY, or set NO_PROXY for this host"}
 	case e.Status == 403:
@@ -65,14 +66,14 @@ func (a *app) adviseOn(err error) advice {
 	case errors.Is(err, cogauth.ErrNoDomain) && pool != "":
 		return advice{
 			"the pool's administrator can give it one with the command below; a new domain takes a minute to appear",
-			"aws cognito-idp create-user-pool-domain --region " + region + " --user-pool-id " + pool + " --domain PREFIX",
+			"aws cognito-idp create-user-pool-domain --region " + quoteArg(region) + " --user-pool-id " + quoteArg(pool) + " --domain PREFIX",
 		}
 	case errors.Is(err, cogauth.ErrNoDomain):
-		return advice{hint: "check domain and region ({cogauth} config explain shows them), and the network; a new domain takes a minute to appear"}
+		return advice{hint: "check domain and region ({cogauth} config explain{profile} shows them), and the network; a new domain takes a minute to appear"}
 	case errors.Is(err, cogauth.ErrNoLoginPages):
 		return advice{
 			"the pool's administrator can create the default style with the command below, or switch the domain to the classic hosted UI",
-			"aws cognito-idp create-managed-login-branding --region " + region + " --user-pool-id " + orPlaceholder(pool) + " --client-id " + client + " --use-cognito-provided-values",
+			"aws cognito-idp create-managed-login-branding --region " + quoteArg(region) + " --user-pool-id " + quoteArg(orPlaceholder(pool)) + " --client-id " + quoteArg(client) + " --use-cognito-provided-values",
 		}
 	}
 	return advice{}
@@ -93,7 +94,12 @@ func (a *app) awsUpdate(callback string) string {
 	if client == "" || callback == "" || !a.isCognito() {
 		return ""
 	}
-	return importer.UpdateCommandFor(region, orPlaceholder(pool), client, callback)
+	s := a.opened.settings
+	callbacks := s.CallbackURLs
+	if !slices.Contains(callbacks, callback) {
+		callbacks = []string{callback}
+	}
+	return importer.UpdateCommandFor(region, orPlaceholder(pool), client, callbacks, s.Scopes, s.IdP)
 }
 
 func orPlaceholder(pool string) string {

@@ -44,9 +44,9 @@ func (a *app) claims(ctx context.Context) error {
 	}
 	switch {
 	case claims == nil && expires.IsZero():
-		return &hintError{fmt.Errorf("there is no %s token on this machine at the moment", typ), "run {cogauth} token --type " + typ.String() + " to get one"}
+		return &hintError{fmt.Errorf("there is no %s token on this machine at the moment", typ), "run {cogauth} token --type " + typ.String() + "{profile} >/dev/null to get one"}
 	case claims == nil:
-		return &hintError{errors.New("the access token is not a JSON Web Token: only its issuer can read it"), "the ID token says who you are: {cogauth} claims"}
+		return &hintError{errors.New("the access token is not a JSON Web Token: only its issuer can read it"), "the ID token says who you are: {cogauth} claims{profile}"}
 	}
 	if err := a.printJSON(claims); err != nil {
 		return err
@@ -88,7 +88,7 @@ func (a *app) require(ctx context.Context, s *session) error {
 	if err != nil {
 		return s.explain(err)
 	}
-	const hint = "changes made since the last token came show after {cogauth} token --refresh"
+	const hint = "changes made since the last token came show after {cogauth} token --refresh{profile} >/dev/null"
 	for _, group := range a.flags.require.groups {
 		if !slices.Contains(sess.Groups(), group) {
 			return &hintError{notMet(fmt.Sprintf("%s is not in the group %s", sess.Username, clean(group))), hint}

@@ -112,7 +112,7 @@ func (a *app) configure(ctx context.Context) error {
 		}
 	}
 	if f.secretStdin {
-		if p.secret, err = a.readSecret(); err != nil {
+		if p.secret, err = a.readSecret(ctx); err != nil {
 			return err
 		}
 	}
@@ -154,6 +154,12 @@ func (a *app) write(ctx context.Context, file *config.File, p *proposal) error {
 			}
 		}
 	}
+	// What can be known beforehand is: a secret that was there must not be lost to a file that cannot
+	// be edited.
+	if err := file.Check(p.name, p.profile, a.flags.configure.makeDefault); err != nil {
+		return err
+	}
+	former := a.former(file, p)
 	undo, err := a.keepSecret(ctx, p)
 	if err != nil {
 		return err
@@ -163,6 +169,11 @@ func (a *app) write(ctx context.Context, file *config.File, p *proposal) error {
 		return err
 	}
 	a.say("profile %s is in %s", p.name, file.Path)
+	if former != nil {
+		if err := a.retire(ctx, former, true); err != nil {
+			return err
+		}
+	}
 	if !p.secret.Empty() {
 		a.say("its client secret is in the keychain")
 	}
@@ -174,6 +185,20 @@ func (a *app) write(ctx context.Context, file *config.File, p *proposal) error {
 	}
 	a.say("next: %s login --profile %s", a.name(), p.name)
 	return nil
+}
+
+// former is the profile that is being replaced, if it is for another app client: no command would find
+// its session afterwards.
+func (a *app) former(file *config.File, p *proposal) *session {
+	old, ok := file.Profiles[p.name]
+	if !ok || old.ClientID == p.profile.ClientID {
+		return nil
+	}
+	s, err := a.sessionOf(p.name)
+	if err != nil {
+		return nil // it could not be used, so there is nothing of it
+	}
+	return s
 }
 
 // keepSecret puts the secret into the keychain, before the profile that needs it is written. undo
@@ -200,15 +225,15 @@ func (a *app) keepSecret(ctx context.Context, p *proposal) (undo func(), err err
 	}, nil
 }
 
-// secretHolder is a Client for nothing but the keychain entry of a profile's secret: that is named by
-// profile and client ID alone.
+// secretHolder is a Client for nothing but the keychain entry of a profile's secret, which is bound to
+// the profile's provider.
 func (a *app) secretHolder(name string, p config.Profile) (*cogauth.Client, error) {
 	cache, err := config.CacheDir(a.env())
 	if err != nil {
 		return nil, err
 	}
 	return cogauth.New(cogauth.Config{
-		Profile: name, ClientID: p.ClientID, Issuer: "https://localhost", // of no consequence here
+		Profile: name, ClientID: p.ClientID, UserPoolID: p.UserPoolID, Issuer: p.Issuer, Domain: p.Domain, Region: p.Region,
 		Store: a.keychain(false), CacheDir: cache, OpenURL: a.openURL,
 	})
 }
@@ -222,7 +247,7 @@ func (a *app) configureSecret(ctx context.Context) error {
 	if s.demo {
 		return &usageError{fmt.Errorf("the profile %q belongs to the demo", config.Reserved)}
 	}
-	given, err := a.readSecret()
+	given, err := a.readSecret(ctx)
 	if err != nil {
 		return err
 	}
@@ -238,9 +263,9 @@ func (a *app) configureSecret(ctx context.Context) error {
 const maxSecret = 1024
 
 // readSecret reads a client secret from standard input: one line, or without echo on a terminal.
-func (a *app) readSecret() (secret.Secret, error) {
+func (a *app) readSecret(ctx context.Context) (secret.Secret, error) {
 	if a.asks() {
-		return a.askSecret("Client secret: ")
+		return a.askSecret(ctx, "Client secret: ")
 	}
 	raw, err := io.ReadAll(io.LimitReader(a.in, maxSecret+3))
 	if err != nil {
@@ -285,7 +310,7 @@ func (a *app) complete(ctx context.Context, p *proposal) error {
 		p.profile.ClientID = q.text("App client ID", "")
 	}
 	if p.secret.Empty() && q.err == nil {
-		p.secret, q.err = a.askSecret("Client secret (empty for a public client): ")
+		p.secret, q.err = a.askSecret(ctx, "Client secret (empty for a public client): ")
 	}
 	if len(p.profile.CallbackURLs) == 0 {
 		answer := strings.Fields(strings.ReplaceAll(q.text("Registered callback URL", cogauth.DefaultCallbackURL), ",", " "))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -261,6 +262,28 @@ func TestS9ServerTextIsHarmless(t *testing.T) {
 	}
 	if !strings.Contains(fact, "evil") || !strings.Contains(fact, "second line") {
 		t.Errorf("got %q, want the text quoted on one line", fact)
+	}
+}
+
+// S9: nor can what a token says of the person, whichever claim names them.
+func TestS9ClaimsAreHarmless(t *testing.T) {
+	evil := "Eve\x1b]0;title\x07\u009b2J\u202etxt\x7f"
+	p := setup{pool: func(c *cognitotest.Config) {
+		c.Users = []cognitotest.User{{Attributes: map[string]string{"name": evil, "email": "eve@example.com"}, Groups: []string{evil}}}
+	}, toml: `username_claim = "name"`}.start(t)
+	for _, args := range []string{"login --no-browser", "whoami", "whoami --json", "status", "status --json", "claims", "claims --type access", "whoami --require-group x", "logout"} {
+		_, out, errs := p.run(strings.Fields(args)...)
+		for _, r := range out + errs {
+			if r != '\n' && (r < ' ' || r >= 0x7f && r <= 0x9f) || r == '\u202e' {
+				t.Errorf("%s: the output holds %U", args, r)
+				break
+			}
+		}
+		if strings.HasSuffix(args, "--json") || strings.HasPrefix(args, "claims") {
+			if !json.Valid([]byte(out)) {
+				t.Errorf("%s: not JSON: %q", args, out)
+			}
+		}
 	}
 }
 

@@ -167,22 +167,36 @@ func (a *app) profileDelete(ctx context.Context, args []string) error {
 	case err != nil:
 		return err
 	default:
-		res, err := s.Logout(ctx)
-		err = errors.Join(err, s.SetClientSecret(ctx, ""))
-		if err != nil && !a.flags.force {
-			return &hintError{fmt.Errorf("the profile is kept, since its session could not be ended: %w", err), "try again later, or add --force"}
-		}
-		if err != nil {
-			a.say("warning: %s", oneLine(err.Error()))
-		}
-		if res.Revoked {
-			a.say("the session of %s has been revoked", name)
+		if err := a.retire(ctx, s, a.flags.force); err != nil {
+			return err
 		}
 	}
 	if err := file.Delete(name); err != nil {
 		return err
 	}
 	a.say("the profile %s is deleted", name)
+	return nil
+}
+
+// retire ends the session of a profile that is about to go and removes what the keychain holds for it.
+// Unless forced, nothing is removed before the server has confirmed that the session has ended.
+func (a *app) retire(ctx context.Context, s *session, force bool) error {
+	_, err := s.Session(ctx)
+	there := err == nil
+	err = s.Revoke(ctx)
+	switch {
+	case err != nil && !force:
+		return &hintError{fmt.Errorf("the profile is kept, since its session could not be ended: %w", err), "try again later, or add --force"}
+	case err != nil:
+		a.say("warning: its session could not be ended: %s", oneLine(err.Error()))
+	case there:
+		a.say("the session of %s has been revoked", s.profile)
+	}
+	if err := s.Discard(ctx); err != nil && !force {
+		return err
+	} else if err != nil {
+		a.say("warning: %s", oneLine(err.Error()))
+	}
 	return nil
 }
 

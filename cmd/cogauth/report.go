@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/cogauth/cogauth"
 	"github.com/cogauth/cogauth/internal/config"
@@ -71,9 +73,10 @@ var hints = []struct {
 	{cogauth.ErrNoDomain, exitMisconfigured, "the user pool needs a domain for its sign-in page: ask its administrator"},
 	{cogauth.ErrNoDiscovery, exitMisconfigured, "a user pool's issuer is https://cognito-idp.REGION.amazonaws.com/POOLID; if what you have is the address of its sign-in page, set that as domain, with region, in place of issuer"},
 	{cogauth.ErrNoLoginPages, exitMisconfigured, "the app client needs a managed login style: ask the pool's administrator"},
-	{cogauth.ErrNoLogoutURL, exitMisconfigured, "register a sign-out URL for the app client and set it as logout_url, byte for byte; or run {cogauth} logout without --browser"},
+	{cogauth.ErrForeignSecret, exitMisconfigured, "it is not sent there; give the one for this app client: {cogauth} configure --client-secret-stdin{profile}"},
+	{cogauth.ErrNoLogoutURL, exitMisconfigured, "register a sign-out URL for the app client and set it as logout_url, byte for byte; or run {cogauth} logout{profile} without --browser"},
 	{cogauth.ErrUntrusted, exitMisconfigured, "if your network inspects TLS, put its certificate in a PEM file and name it with ca_file"},
-	{cogauth.ErrMisconfigured, exitMisconfigured, "{cogauth} config explain shows what is set and where"},
+	{cogauth.ErrMisconfigured, exitMisconfigured, "{cogauth} config explain{profile} shows what is set and where"},
 	{cogauth.ErrUnexpectedPerson, exitRefused, "run {login} --switch-user and sign in as the right person, or change expect in the profile"},
 	{cogauth.ErrNoIDToken, exitRefused, "enable the scope openid for the app client, and leave it in scopes"},
 	{cogauth.ErrRefused, exitRefused, ""},
@@ -127,12 +130,12 @@ func (a *app) report(ctx context.Context, err error) int {
 		text = hint.hint
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "cogauth: error: %s\n", oneLine(err.Error()))
+	fmt.Fprintf(&b, "cogauth: error: %s\n", visible(oneLine(err.Error())))
 	if text != "" {
-		fmt.Fprintf(&b, "cogauth: hint: %s\n", a.spell(text))
+		fmt.Fprintf(&b, "cogauth: hint: %s\n", visible(a.spell(text)))
 	}
 	if command != "" {
-		fmt.Fprintf(&b, "\n%s\n\n", command)
+		fmt.Fprintf(&b, "\n%s\n\n", visible(command))
 	}
 	io.WriteString(a.err, b.String())
 	return exit
@@ -156,7 +159,22 @@ func (a *app) spell(hint string) string {
 
 // say writes one line to the person.
 func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.err, "cogauth: "+format+"\n", args...)
+	fmt.Fprintf(a.err, "cogauth: %s\n", visible(fmt.Sprintf(format, args...)))
+}
+
+// visible takes the power over a terminal out of text that somebody else may have written: names,
+// claims, the contents of files.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if invisible(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+func invisible(r rune) bool {
+	return unicode.IsControl(r) || r == utf8.RuneError || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp, unicode.Co)
 }
 
 // warnings is a slog.Handler that says a library's warnings in this program's manner.

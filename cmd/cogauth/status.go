@@ -127,10 +127,15 @@ func (a *app) whoami(ctx context.Context) error {
 		}{sess.Username, s.profile, sess.Groups(), sess.Roles(), sess.Claims})
 	}
 	rows := [][2]string{{"user", sess.Username}}
-	for _, r := range []struct{ label, claim string }{
-		{"name", "name"}, {"email", "email"}, {"username", "cognito:username"}, {"groups", "cognito:groups"}, {"role", "cognito:preferred_role"}, {"roles", "cognito:roles"}, {"subject", "sub"}, {"issuer", "iss"},
+	for _, r := range []struct {
+		label string
+		claim any
+	}{
+		{"name", sess.Claims["name"]}, {"email", sess.Claims["email"]}, {"username", sess.Claims["cognito:username"]},
+		{"groups", strings.Join(sess.Groups(), ", ")}, {"roles", strings.Join(sess.Roles(), ", ")},
+		{"subject", sess.Claims["sub"]}, {"issuer", sess.Claims["iss"]},
 	} {
-		if v := show(sess.Claims[r.claim]); v != "" && v != sess.Username {
+		if v := show(r.claim); v != "" && v != sess.Username {
 			rows = append(rows, [2]string{r.label, v})
 		}
 	}
@@ -169,7 +174,11 @@ func (a *app) printRows(rows [][]string) error {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, r := range rows {
-		fmt.Fprintln(w, strings.Join(r, "\t"))
+		cells := make([]string, len(r))
+		for i := range r {
+			cells[i] = visible(r[i])
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
 	}
 	w.Flush()
 	return a.print(b.String())

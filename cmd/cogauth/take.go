@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/term"
@@ -33,6 +34,7 @@ func (a *app) take(ctx context.Context, source string, p *proposal) error {
 		a.say("note: %s", note)
 	}
 	p.confirm = true
+	a.candidates(found)
 	merge(&p.profile, found)
 	switch {
 	case found.Secret.Empty():
@@ -41,8 +43,8 @@ func (a *app) take(ctx context.Context, source string, p *proposal) error {
 	default:
 		a.say("note: the client secret in it was not taken, since a file is no place for one; give it with --client-secret-stdin, or pipe the document into --from -")
 	}
-	if found.Client == nil {
-		return nil
+	if found.Client == nil || !found.Client.Is(p.profile.UserPoolID, p.profile.ClientID) {
+		return nil // flags name another one, of which the document says nothing
 	}
 	callbacks, scopes := p.profile.CallbackURLs, p.profile.Scopes
 	if len(callbacks) == 0 {
@@ -60,6 +62,21 @@ func (a *app) take(ctx context.Context, source string, p *proposal) error {
 		p.advice = append(p.advice, ad)
 	}
 	return nil
+}
+
+// candidates keeps, of an app client's loopback callbacks, those that are ours by their form. The others
+// are likely to be a web application's, for its developers.
+func (a *app) candidates(found *importer.Found) {
+	if found.Client == nil {
+		return
+	}
+	ours := slices.DeleteFunc(slices.Clone(found.CallbackCandidates), func(u string) bool {
+		return !strings.HasSuffix(u, "/callback") || !strings.Contains(u, ":858")
+	})
+	if len(ours) == 0 && len(found.CallbackCandidates) > 0 {
+		a.say("note: the callback %s is taken for another program's; if it is for cogauth, name it with --callback-url", found.CallbackCandidates[0])
+	}
+	found.CallbackCandidates = ours
 }
 
 func (a *app) find(ctx context.Context, source string) (*importer.Found, error) {
@@ -149,17 +166,44 @@ func orText(s, otherwise string) string {
 	return s
 }
 
+// readPassword is term.ReadPassword that gives up when the program is told to end, and leaves the
+// terminal as it was.
+func readPassword(ctx context.Context, fd int) ([]byte, error) {
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, err
+	}
+	type result struct {
+		raw []byte
+		err error
+	}
+	read := make(chan result, 1)
+	go func() {
+		raw, err := term.ReadPassword(fd)
+		read <- result{raw, err}
+	}()
+	select {
+	case r := <-read:
+		return r.raw, r.err
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), term.Restore(fd, before))
+	}
+}
+
 // askSecret reads a line without echo. An empty one is an empty secret.
-func (a *app) askSecret(prompt string) (secret.Secret, error) {
-	q, done := a.questions(context.Background())
+func (a *app) askSecret(ctx context.Context, prompt string) (secret.Secret, error) {
+	q, done := a.questions(ctx)
 	defer done()
 	fmt.Fprint(q.out, prompt)
 	file, ok := a.in.(*os.File)
 	if !ok || a.input().Buffered() > 0 {
 		return secret.Secret{}, &usageError{errors.New("the client secret was not typed on a terminal; nothing was written")}
 	}
-	raw, err := term.ReadPassword(int(file.Fd()))
+	raw, err := readPassword(ctx, int(file.Fd()))
 	fmt.Fprintln(q.out)
+	if ctx.Err() != nil {
+		return secret.Secret{}, ctx.Err()
+	}
 	if err != nil {
 		return secret.Secret{}, &usageError{errors.New("the questions were not answered; nothing was written")}
 	}

@@ -22,38 +22,53 @@ import (
 // existing one keeps its mode, and a symbolic link stays one. Of two Puts in two processes at the
 // same moment one may be lost. An error about the input or the content is an *Error.
 func (f *File) Put(name string, p Profile, makeDefault bool) error {
-	if err := checkName(name); err != nil {
-		return err
-	}
-	if err := p.Validate(); err != nil {
-		return err
-	}
-	src, err := read(f.Path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	old, err := parse(f.Path, src)
+	src, text, want, err := f.put(name, p, makeDefault)
 	if err != nil {
 		return err
 	}
-	want := File{Profiles: maps.Clone(old.Profiles), DefaultProfile: old.DefaultProfile}
+	return f.commit(src, text, name, want)
+}
+
+// Check returns the error that Put would, short of writing the file.
+func (f *File) Check(name string, p Profile, makeDefault bool) error {
+	src, text, want, err := f.put(name, p, makeDefault)
+	if err != nil {
+		return err
+	}
+	_, err = f.means(src, text, name, want)
+	return err
+}
+
+// put returns the text on disk, the text with the profile in it, and what that has to mean.
+func (f *File) put(name string, p Profile, makeDefault bool) (src, text string, want *File, err error) {
+	if err := checkName(name); err != nil {
+		return "", "", nil, err
+	}
+	if err := p.Validate(); err != nil {
+		return "", "", nil, err
+	}
+	src, err = read(f.Path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", "", nil, err
+	}
+	old, err := parse(f.Path, src)
+	if err != nil {
+		return "", "", nil, err
+	}
+	want = &File{Profiles: maps.Clone(old.Profiles), DefaultProfile: old.DefaultProfile}
 	want.Profiles[name] = p
 	if makeDefault || len(old.Profiles) == 0 {
 		want.DefaultProfile = name
 	}
-	return f.commit(src, edit(src, name, old, &want), name, &want)
+	return src, edit(src, name, old, want), want, nil
 }
 
 // commit replaces src on disk by text if that means what want says; an error is about the profile
 // name.
 func (f *File) commit(src, text, name string, want *File) error {
-	got, err := parse(f.Path, text)
-	if err != nil || inlineProfiles(src) || got.DefaultProfile != want.DefaultProfile || !reflect.DeepEqual(got.Profiles, want.Profiles) {
-		return &Error{
-			File: f.Path, Line: locate(scan(src), keyProfiles, name),
-			Fact: "the way the file is written, profile " + quote(name) + " cannot be changed without touching the rest",
-			Fix:  "edit the file by hand; a profile is best written as a table [profiles." + bareOrQuoted(name) + "]",
-		}
+	got, err := f.means(src, text, name, want)
+	if err != nil {
+		return err
 	}
 	if text != src {
 		if err := replaceFile(f.Path, text); err != nil {
@@ -62,6 +77,19 @@ func (f *File) commit(src, text, name string, want *File) error {
 	}
 	*f = *got
 	return nil
+}
+
+// means parses text and returns it if it says what want says.
+func (f *File) means(src, text, name string, want *File) (*File, error) {
+	got, err := parse(f.Path, text)
+	if err != nil || inlineProfiles(src) || got.DefaultProfile != want.DefaultProfile || !reflect.DeepEqual(got.Profiles, want.Profiles) {
+		return nil, &Error{
+			File: f.Path, Line: locate(scan(src), keyProfiles, name),
+			Fact: "the way the file is written, profile " + quote(name) + " cannot be changed without touching the rest",
+			Fix:  "edit the file by hand; a profile is best written as a table [profiles." + bareOrQuoted(name) + "]",
+		}
+	}
+	return got, nil
 }
 
 // inlineProfiles reports whether src says profiles = {…}. TOML forbids to add a table to that; the

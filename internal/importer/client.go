@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf16"
 
 	"github.com/cogauth/cogauth/internal/secret"
 )
@@ -47,7 +48,7 @@ type clientJSON struct {
 func parseClient(data json.RawMessage) (*Found, *Error) {
 	var j clientJSON
 	c := &AppClient{}
-	if json.Unmarshal(data, &j) != nil || json.Unmarshal(data, &c.members) != nil || j.ClientID == "" || j.UserPoolID == "" {
+	if json.Unmarshal(data, &j) != nil || json.Unmarshal(data, &c.members) != nil || !word(j.ClientID) || !word(strings.Replace(j.UserPoolID, "-", "_", -1)) {
 		return nil, bad("run aws cognito-idp describe-user-pool-client --user-pool-id POOL --client-id CLIENT", "this describes no app client")
 	}
 	delete(c.members, "ClientSecret")
@@ -132,18 +133,52 @@ func (c *AppClient) UpdateCommand(callbackURLs ...string) string {
 		return "" // what was just decoded encodes
 	}
 	region, _, _ := strings.Cut(c.pool, "_")
-	return "aws cognito-idp update-user-pool-client --region " + shellQuote(region) + " --cli-input-json " + shellQuote(string(body))
+	return "aws cognito-idp update-user-pool-client --region " + shellQuote(region) + " --cli-input-json " + shellQuote(ascii(string(body)))
 }
+
+// ascii writes what is beyond ASCII as JSON escapes, so that a terminal shows and copies it unchanged.
+func ascii(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r < 0x7f:
+			b.WriteRune(r)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, "\\u%04x\\u%04x", hi, lo)
+		default:
+			fmt.Fprintf(&b, "\\u%04x", r)
+		}
+	}
+	return b.String()
+}
+
+// word reports whether s can be the ID of an app client, or of a user pool without its hyphens.
+func word(s string) bool {
+	return s != "" && len(s) <= 128 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+") == ""
+}
+
+// Is reports whether this describes that app client.
+func (c *AppClient) Is(poolID, clientID string) bool { return c.pool == poolID && c.id == clientID }
 
 // Warning goes with every UpdateCommandFor.
 const Warning = "It replaces the whole list of callback URLs, scopes and providers, and resets every setting that it does not name: " +
 	"add the app client's present values first, or save what aws cognito-idp describe-user-pool-client prints and let {cogauth} configure --from FILE write the whole command."
 
 // UpdateCommandFor is the short form of UpdateCommand, for an app client of which no more is known.
-func UpdateCommandFor(region, poolID, clientID, callbackURL string) string {
-	return "aws cognito-idp update-user-pool-client --region " + shellQuote(region) + " --user-pool-id " + shellQuote(poolID) +
-		" --client-id " + shellQuote(clientID) + " --callback-urls " + shellQuote(callbackURL) +
-		" --allowed-o-auth-flows-user-pool-client --allowed-o-auth-flows code --allowed-o-auth-scopes openid --supported-identity-providers COGNITO"
+func UpdateCommandFor(region, poolID, clientID string, callbackURLs, scopes []string, provider string) string {
+	if provider == "" {
+		provider = "COGNITO"
+	}
+	words := []string{"aws", "cognito-idp", "update-user-pool-client", "--region", region, "--user-pool-id", poolID, "--client-id", clientID, "--callback-urls"}
+	words = append(words, callbackURLs...)
+	words = append(words, "--allowed-o-auth-flows-user-pool-client", "--allowed-o-auth-flows", "code", "--allowed-o-auth-scopes")
+	words = append(words, scopes...)
+	words = append(words, "--supported-identity-providers", provider)
+	for i, w := range words {
+		words[i] = shellQuote(w)
+	}
+	return strings.Join(words, " ")
 }
 
 func union(a, b []string) []string {

@@ -186,9 +186,9 @@ func TestUpdateCommand(t *testing.T) {
 			}
 		}
 	}
-	short := UpdateCommandFor("eu-west-1", "eu-west-1_A", "c", "http://localhost:8585/it's")
+	short := UpdateCommandFor("eu-west-1", "eu-west-1_A", "c", []string{"http://localhost:8585/it's"}, []string{"openid", "https://api/read"}, "Google")
 	out, err = exec.Command("sh", "-c", `aws() { printf '%s\n' "$@"; }; `+short).Output()
-	if err != nil || !strings.Contains(string(out), "\nhttp://localhost:8585/it's\n") {
+	if err != nil || !strings.Contains(string(out), "\nhttp://localhost:8585/it's\n") || !strings.Contains(string(out), "\nopenid\nhttps://api/read\n") || !strings.HasSuffix(string(out), "\nGoogle\n") {
 		t.Errorf("got %q, %v, want the callback in one word", out, err)
 	}
 }

@@ -114,7 +114,7 @@ func netError(ctx context.Context, op, host string, err error) error {
 	case errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &record):
 		return &Error{Kind: Misconfigured, Op: op, Fact: "the certificate of " + host + " is not valid for it"}
 	case errors.As(err, &dns):
-		return &Error{Kind: Offline, Op: op, NoHost: dns.IsNotFound, Fact: "cannot find the host " + secret.Clean(dns.Name)}
+		return &Error{Kind: Offline, Op: op, NoHost: dns.IsNotFound && strings.EqualFold(strings.TrimSuffix(dns.Name, "."), host), Fact: "cannot find the host " + secret.Clean(dns.Name)}
 	case isTimeout(err):
 		return &Error{Kind: Offline, Op: op, Fact: host + " did not answer in time"}
 	case errors.As(err, &uerr):

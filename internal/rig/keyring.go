@@ -128,7 +128,17 @@ func (s *Session) Freeze() { s.signal(suspend) }
 func (s *Session) Thaw() { s.signal(resume) }
 
 // KillDaemon kills the keychain. The next call makes the bus start a new one, which is locked.
-func (s *Session) KillDaemon() { s.signal(kill) }
+// When KillDaemon returns, the bus knows that the old one has gone.
+func (s *Session) KillDaemon() {
+	s.t.Helper()
+	pid := s.DaemonPID()
+	s.signal(kill)
+	for end := time.Now().Add(hang); s.owner(secrets) == pid; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			s.t.Fatal("the killed keychain still owns its name")
+		}
+	}
+}
 
 func (s *Session) signal(send func(int) error) {
 	s.t.Helper()

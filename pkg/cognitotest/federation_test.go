@@ -110,12 +110,15 @@ func TestFederatedUserIsUpToDate(t *testing.T) {
 	if users := h.p.Users(); len(users) != 2 || users[1].Username != "Acme_grace" {
 		t.Errorf("got %d users, want one more", len(users))
 	}
+	var kept *User
 	err := h.p.UpdateUser("acme_Grace", func(u *User) {
+		kept = u
 		*u = User{Groups: append(u.Groups, "admins"), Attributes: map[string]string{"custom:team": "compilers", "email": "old@acme.example"}, Sub: u.Sub}
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	kept.Groups[0] = "changed from outside"
 	again := payload(t, refresh(t, h.p, first.Refresh).ID)
 	if again["cognito:username"] != "Acme_grace" || listed(again["cognito:groups"]) != h.p.PoolID()+"_Acme admins" || again["identities"] == nil {
 		t.Errorf("got %v in %v, want Acme_grace with one more group", again["cognito:username"], again["cognito:groups"])
@@ -231,6 +234,11 @@ func TestProviderAnswersOneBrowserOnce(t *testing.T) {
 	wentWrong("again", h, good)
 	clk.add(5*time.Minute + 1)
 	wentWrong("late", h, second)
+	_, others, _ := strings.Cut(h.open("identity_provider", "Acme", "prompt", "login").URL, "&state=")
+	others, _, _ = strings.Cut(others, "&")
+	if page := h.must(h.u.Open(t.Context(), h.p.where().idp+"/Corp/sso?RelayState="+others)); page.Status != http.StatusBadRequest {
+		t.Errorf("another provider's state: got %d, want 400", page.Status)
+	}
 	page := h.must(h.u.Open(t.Context(), h.p.where().idp+"/Acme/authorize?state=forged&redirect_uri="+url.QueryEscape("http://evil.example/")))
 	if page.Status != http.StatusBadRequest || strings.Contains(page.Body, "evil") {
 		t.Errorf("a forged state at the provider: got %d, want 400", page.Status)

@@ -159,18 +159,18 @@ func TestUpdateUserShowsInTheNextToken(t *testing.T) {
 }
 
 func TestUpdateUserIsAllOrNothing(t *testing.T) {
-	p := start(t, Config{Users: []User{DefaultUser(), {Username: "bob"}}})
+	p := start(t, Config{Users: []User{DefaultUser(), {Username: "bob", Groups: []string{"before"}}}})
 	var kept *User
 	for name, err := range map[string]error{
 		"nobody":         p.UpdateUser("nobody", func(*User) { t.Error("got a change of nobody") }),
 		"taken name":     p.UpdateUser("bob", func(u *User) { u.Username, u.Password = "Ada", "changed-all-the-same" }),
-		"no TOTP secret": p.UpdateUser("bob", func(u *User) { u.TOTPSecret, u.Password = "not base32!", "changed-all-the-same" }),
+		"no TOTP secret": p.UpdateUser("bob", func(u *User) { u.TOTPSecret, u.Groups[0] = "not base32!", "changed-all-the-same" }),
 	} {
 		if err == nil || strings.Contains(err.Error(), "base32!") {
 			t.Errorf("%s: got error %v, want one without a secret", name, err)
 		}
 	}
-	if got := p.Users()[1]; got.Username != "bob" || got.Password != DefaultUser().Password || got.TOTPSecret != "" {
+	if got := p.Users()[1]; got.Username != "bob" || got.Password != DefaultUser().Password || got.TOTPSecret != "" || got.Groups[0] != "before" {
 		t.Error("got bob changed by halves, want him as he was")
 	}
 	if err := p.UpdateUser("bob", func(u *User) { kept, u.Groups = u, []string{"a"} }); err != nil {

@@ -160,9 +160,9 @@ func (p *Pool) UpdateUser(username string, change func(*User)) error {
 	if u == nil {
 		return fmt.Errorf("cognitotest: there is no user %q", username)
 	}
-	changed := u.clone()
-	change(&changed)
-	changed = changed.clone() // change may have kept hold of it
+	given := u.clone()
+	change(&given)
+	changed := given.clone() // change may have kept hold of the other
 	changed.provider, changed.subject, changed.linked = u.provider, u.subject, u.linked
 	cfg := p.cfg
 	if u.provider != nil {

@@ -18,7 +18,7 @@ var (
 // Deliver takes the address that a browser ended on, where that browser cannot reach the listener: it
 // runs on another machine, or will not speak plain http to localhost. The address must be the
 // callback's, with http or https, and is judged like a request: a code without the right state is
-// refused. Await must be waiting. Of several answers the first counts, wherever it came from.
+// refused, and an error without state goes to Observer.Unconfirmed. Await must be waiting. Of several answers the first counts, wherever it came from.
 func (s *Server) Deliver(address string) error {
 	u, err := url.Parse(strings.TrimSpace(address))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.EscapedPath() != s.path || !s.hosts[strings.ToLower(u.Host)] {
@@ -28,6 +28,10 @@ func (s *Server) Deliver(address string) error {
 	l := s.login
 	s.mu.Unlock()
 	cb, state, ok := parseResponse(u.RawQuery)
+	if ok && l != nil && state == "" && cb.Error != "" {
+		l.unconfirmed(cb.Error, cb.ErrorDescription)
+		return nil
+	}
 	if !ok || l == nil || !l.matches(state) {
 		return ErrForeignAnswer
 	}
