@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -60,5 +61,47 @@ func TestDemoServe(t *testing.T) {
 	cmd.Wait()
 	if got := cmd.ProcessState.ExitCode(); got != 130 {
 		t.Errorf("after Ctrl-C: exit status %d, want 130", got)
+	}
+}
+
+// demo --serve --pool runs any pool that a file describes; each of the examples is one that a program
+// can sign in to.
+func TestDemoServePool(t *testing.T) {
+	files, err := filepath.Glob("../../examples/pools/*.toml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("got %v, %v, want five pools", files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			cmd := exec.Command(rig.Build(t), "demo", "--serve", "--pool", file)
+			cmd.Env = rig.DeadBus(t)
+			stdout, err := cmd.StdoutPipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+			issuer, page := "", ""
+			for lines := bufio.NewScanner(stdout); page == "" && lines.Scan(); {
+				if value, ok := strings.CutPrefix(lines.Text(), "issuer "); ok {
+					issuer = strings.TrimSpace(value)
+				}
+				if value, ok := strings.CutPrefix(lines.Text(), "outbox "); ok {
+					page = strings.TrimSpace(value)
+				}
+			}
+			for _, address := range []string{issuer + "/.well-known/openid-configuration", page} {
+				resp, err := http.Get(address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp.Body.Close()
+				if resp.StatusCode != http.StatusOK {
+					t.Errorf("%s: got %d, want 200", address, resp.StatusCode)
+				}
+			}
+		})
 	}
 }

@@ -35,6 +35,7 @@
 //	nonce_on_refresh         = false
 //	ignore_unknown_scopes    = false
 //	drop_error_state         = false
+//	strict_lifetimes         = false # take no validity that AWS would not
 //	scope_error_page         = false
 //	omit_id_token_on_refresh = false
 //	omit_refresh_token       = false

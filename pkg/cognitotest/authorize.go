@@ -17,6 +17,7 @@ type authRequest struct {
 	state       string
 	nonce       string
 	challenge   string
+	implicit    bool // response_type=token
 	scopes      []string
 	prompts     []string
 	maxAge      time.Duration // -1 if there is none
@@ -179,7 +180,11 @@ func (req *authRequest) check(q url.Values, lenient bool) (code, description str
 	if !req.parseScopes(q.Get("scope"), lenient) {
 		return "invalid_scope", "a scope is not enabled for the app client"
 	}
-	if q.Get("response_type") != "code" || !slices.Contains(req.client.AllowedFlows, "code") {
+	flow := q.Get("response_type")
+	if flow == "token" {
+		flow, req.implicit = "implicit", true
+	}
+	if !slices.Contains(req.client.AllowedFlows, flow) {
 		return "unauthorized_client", "the flow is not enabled for the app client"
 	}
 	if slices.Contains(req.prompts, "none") && len(req.prompts) > 1 {

@@ -90,6 +90,9 @@ type Config struct {
 	NonceOnRefresh bool
 	// IgnoreUnknownScopes grants what is allowed of the scopes and is silent on the rest.
 	IgnoreUnknownScopes bool
+	// StrictLifetimes makes New refuse token validities that AWS would: less than 5 minutes or more than 1
+	// day for ID and access tokens, less than 1 hour or more than 10 years for refresh tokens.
+	StrictLifetimes bool
 	// DropErrorState leaves state out of every error sent to the client but login_required.
 	DropErrorState bool
 	// ScopeErrorPage answers invalid_scope on the pool's own error page, where the client sees nothing.
@@ -154,7 +157,7 @@ type AppClient struct {
 	LogoutURLs   []string // sign-out URLs, compared in the same way
 	Scopes       []string // what may be asked for; nil means openid, email, phone, profile
 	// AllowedFlows holds "code" and "implicit", or else "client_credentials", which needs a secret; nil
-	// means {"code"}. The implicit flow is not served: a client without "code" gets unauthorized_client.
+	// means {"code"}.
 	AllowedFlows []string
 
 	// RefreshTokenRotation makes every refresh return a new refresh token, which lives for what is
@@ -163,7 +166,7 @@ type AppClient struct {
 	RetryGracePeriod     time.Duration
 
 	// AWS allows 5 minutes to 1 day for the first two and 1 hour to 10 years for the last; a pool
-	// for tests takes anything positive. Zero means 1 hour, 1 hour and 30 days.
+	// for tests takes anything positive, unless Config.StrictLifetimes is set. Zero means 1 hour, 1 hour and 30 days.
 	IDTokenValidity, AccessTokenValidity, RefreshTokenValidity time.Duration
 
 	DisableTokenRevocation bool // the revocation endpoint answers invalid_request

@@ -36,7 +36,6 @@
 //   - Errors that are not for the client redirect to /error in both generations of the hosted UI;
 //     ErrorPagesInPlace shows them at once.
 //   - acr is loa:1, and loa:2 after a second factor.
-//   - response_type=token is refused.
 //   - DOMAIN/outbox and DOMAIN/signed-out are the stand-in's own; AWS has no such pages. Nor is it
 //     known where AWS asks for a one-time password or for a new one: here it is /mfa and /newPassword.
 //   - The pages are in English, German, Spanish, French and Japanese; any other lang is remembered,

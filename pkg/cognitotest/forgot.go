@@ -19,10 +19,23 @@ type reset struct {
 
 const resetLifetime = time.Hour
 
+// forgetful does what both pages begin with; the reply is nil unless it ends there. A client that is not
+// for the pool's own users has no use for their passwords: its people go back to the sign-in page.
+func (p *Pool) forgetful(r *http.Request, rec *Request) (*visit, *reply) {
+	v, done := p.visit(r, rec)
+	if done != nil {
+		return nil, done
+	}
+	if _, local := p.providersOf(v.req.client); !local {
+		return nil, redirectTo(v.req.origin + v.to("/login"))
+	}
+	return v, nil
+}
+
 // forgotPassword answers /forgotPassword, where a code can be asked for. What it shows does not depend
 // on whether there is such a user.
 func (p *Pool) forgotPassword(r *http.Request, rec *Request) *reply {
-	v, done := p.visit(r, rec)
+	v, done := p.forgetful(r, rec)
 	switch {
 	case done != nil:
 		return done
@@ -74,7 +87,7 @@ func (p *Pool) sendCode(username string) {
 // confirmForgotPassword answers /confirmforgotPassword, where a new password is set with the code. The
 // person is signed in then.
 func (p *Pool) confirmForgotPassword(r *http.Request, rec *Request) *reply {
-	v, done := p.visit(r, rec)
+	v, done := p.forgetful(r, rec)
 	if done != nil {
 		return done
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,12 +50,13 @@ type browserSession struct {
 	expires  time.Time // exactly one lifetime after the sign-in: use does not extend it
 }
 
-// browser returns the session of the browser that sent r, or nil.
+// browser returns the session of the browser that sent r, or nil. That of a user who is disabled counts
+// for nothing meanwhile.
 func (p *Pool) browser(r *http.Request) *browserSession {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range r.CookiesNamed(sessionCookie) {
-		if b := p.browsers[c.Value]; b != nil && p.now().Before(b.expires) {
+		if b := p.browsers[c.Value]; b != nil && !b.user.Disabled && p.now().Before(b.expires) {
 			return b
 		}
 	}
@@ -196,7 +198,28 @@ func (p *Pool) toClient(rec *Request, req *authRequest, b *browserSession) *repl
 	if trigger := p.snapshot(b.user).TriggerError; trigger != "" {
 		return p.refuse(req, rec, "invalid_request", trigger)
 	}
+	if req.implicit {
+		return redirectTo(p.implicitAnswer(req, b))
+	}
 	return redirectTo(p.newCode(req, b))
+}
+
+// implicitAnswer is the redirect URI with tokens in its fragment (RFC 6749 §4.2.2), and no refresh token.
+// No program should ask for it any more (RFC 9700 §2.1.2); old ones still do.
+func (p *Pool) implicitAnswer(req *authRequest, b *browserSession) string {
+	now := p.now()
+	s := &session{
+		client: req.client, user: b.user, scopes: req.scopes, nonce: req.nonce, resource: req.resource, authTime: b.authTime, amr: b.amr,
+		originJTI: newUUID(), eventID: newUUID(), expires: now,
+	}
+	answer := url.Values{}
+	for name, value := range p.tokens(s, now, s.nonce, s.has("openid")) {
+		answer.Set(name, fmt.Sprint(value))
+	}
+	if req.state != "" {
+		answer.Set("state", req.state)
+	}
+	return req.redirectURI + "#" + answer.Encode()
 }
 
 // authenticate returns the user whose name and password these are, or nil. It looks at every user

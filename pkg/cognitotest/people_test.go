@@ -303,6 +303,33 @@ func TestResetCodeLimits(t *testing.T) {
 	h.enters(other.submit(page, "username", "grace", "code", code, "new_password", chosen))
 }
 
+// The pool's own users cannot come that way to a client that is not for them.
+func TestForgottenPasswordNeedsAClientOfThePoolsUsers(t *testing.T) {
+	h := withPeople(t, Config{Users: []User{imported()}, IdentityProviders: []IdentityProvider{{Name: "Acme"}}, Clients: []AppClient{
+		{IdentityProviders: []string{"Acme"}}, {ID: "both"},
+	}})
+	asked := h.submit(h.click(h.open("client_id", "both"), "Forgot your password?"), "username", "grace")
+	f := parseForm(asked.Body)
+	f.values.Set("code", h.p.Outbox()[0].Code)
+	f.values.Set("new_password", "chosen by grace")
+	for _, path := range []string{"/forgotPassword?", "/confirmforgotPassword?"} {
+		target := strings.Replace(h.address(), "/oauth2/authorize?", path, 1)
+		for what, page := range map[string]*Page{
+			"GET": h.must(h.u.Open(t.Context(), target)), "POST": h.must(h.u.follow(t.Context(), http.MethodPost, target, f.values)),
+		} {
+			if !strings.Contains(page.URL, "/login?") || page.Status != http.StatusOK {
+				t.Errorf("%s %s got %d %q, want the sign-in page", what, path, page.Status, title(page))
+			}
+		}
+	}
+	if got := len(h.p.Outbox()); got != 1 {
+		t.Errorf("got %d messages, want the one from before", got)
+	}
+	if h.landed(h.submit(asked, "code", f.values.Get("code"), "new_password", "chosen by grace")).Get("code") == "" {
+		t.Error("got no code for the client that is for grace, want one")
+	}
+}
+
 // A disabled user gets no code, and the outbox is the only place where that shows.
 func TestForgottenPasswordTellsNobodyWhoIsThere(t *testing.T) {
 	clk := newClock()
@@ -482,6 +509,27 @@ func TestDisabledUserIsToldOnceThePasswordWasRight(t *testing.T) {
 	h := withPeople(t, Config{Users: []User{{Username: "ada", Disabled: true}}})
 	h.told(h.signs("ada", "wrong-password"), "Incorrect username or password.")
 	h.told(h.signs("ada", DefaultUser().Password), "User is disabled.")
+}
+
+// A browser that was signed in before gets no code either.
+func TestDisabledUserIsAskedAgain(t *testing.T) {
+	h := withPeople(t, Config{})
+	h.enters(h.signs("ada", DefaultUser().Password))
+	disable := func(yes bool) {
+		t.Helper()
+		if err := h.p.UpdateUser("ada", func(u *User) { u.Disabled = yes }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	disable(true)
+	if page := h.open(); !strings.Contains(page.URL, "/login?") || page.Status != http.StatusOK {
+		t.Errorf("got %d %q, want the sign-in page", page.Status, title(page))
+	}
+	if q := h.landed(h.open("prompt", "none")); q.Get("error") != "login_required" {
+		t.Errorf("prompt=none: got %s, want login_required", q.Encode())
+	}
+	disable(false)
+	h.enters(h.open())
 }
 
 func TestTriggerErrorGoesToTheClient(t *testing.T) {

@@ -3,6 +3,7 @@ package cognitotest
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // normaliseService checks and completes what the endpoints go by: domains, issuer, secrets, scopes,
@@ -40,6 +41,9 @@ func normaliseService(cfg *Config, fail func(string, ...any)) {
 		}
 	}
 	for i := range cfg.Clients {
+		if cfg.StrictLifetimes {
+			checkLifetimes(&cfg.Clients[i], fail)
+		}
 		checkService(&cfg.Clients[i], custom, len(cfg.ResourceServers) > 0, fail)
 	}
 }
@@ -53,6 +57,18 @@ func hostName(s string) bool {
 		}
 	}
 	return len(s) <= 253 && len(labels) > 1
+}
+
+func checkLifetimes(c *AppClient, fail func(string, ...any)) {
+	const day = 24 * time.Hour
+	for _, d := range []time.Duration{c.IDTokenValidity, c.AccessTokenValidity} {
+		if d < 5*time.Minute || d > day {
+			fail("client %s: the validity of an ID or access token is not 5 minutes to 1 day", c.ID)
+		}
+	}
+	if c.RefreshTokenValidity < time.Hour || c.RefreshTokenValidity > 3650*day {
+		fail("client %s: RefreshTokenValidity is not 1 hour to 3,650 days", c.ID)
+	}
 }
 
 const (

@@ -496,6 +496,25 @@ func TestStatement22CodeInQuery(t *testing.T) {
 	}
 }
 
+func TestStatement22ImplicitGrant(t *testing.T) {
+	u := house(t).browser().callback(t, "client_id", "implicit", "response_type", "token", "code_challenge", "-", "code_challenge_method", "-")
+	if len(u.Query()) != 0 {
+		t.Errorf("got %d parameters in the query, want them in the fragment", len(u.Query()))
+	}
+	got, err := url.ParseQuery(u.Fragment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"id_token", "access_token", "token_type", "expires_in", "state"} {
+		if got.Get(name) == "" {
+			t.Errorf("the fragment has no %s", name)
+		}
+	}
+	if got.Has("refresh_token") || got.Has("code") || got.Get("state") != "canary-state" {
+		t.Errorf("the fragment has a refresh token %v, a code %v, state %s", got.Has("refresh_token"), got.Has("code"), got.Get("state"))
+	}
+}
+
 func TestStatement23InvalidRequest(t *testing.T) {
 	s := house(t)
 	for what, pairs := range map[string][]string{

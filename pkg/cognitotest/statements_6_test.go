@@ -342,3 +342,24 @@ func TestStatement65AnySize(t *testing.T) {
 		t.Errorf("refresh: got status %d, want 200", a.status)
 	}
 }
+
+func TestStatement64Ranges(t *testing.T) {
+	const day = 24 * time.Hour
+	for name, c := range map[string]cognitotest.AppClient{
+		"ID token, least": {IDTokenValidity: 5*time.Minute - 1}, "ID token, most": {IDTokenValidity: day + 1},
+		"access token, least": {AccessTokenValidity: 5*time.Minute - 1}, "access token, most": {AccessTokenValidity: day + 1},
+		"refresh token, least": {RefreshTokenValidity: time.Hour - 1}, "refresh token, most": {RefreshTokenValidity: 3650*day + 1},
+	} {
+		if _, err := cognitotest.New(cognitotest.Config{StrictLifetimes: true, Clients: []cognitotest.AppClient{c}}); err == nil {
+			t.Errorf("%s: got a pool, want an error", name)
+		}
+	}
+	for _, c := range []cognitotest.AppClient{
+		{IDTokenValidity: 5 * time.Minute, AccessTokenValidity: 5 * time.Minute, RefreshTokenValidity: time.Hour},
+		{IDTokenValidity: day, AccessTokenValidity: day, RefreshTokenValidity: 3650 * day},
+	} {
+		if _, err := cognitotest.New(cognitotest.Config{StrictLifetimes: true, Clients: []cognitotest.AppClient{c}}); err != nil {
+			t.Errorf("at the edges: got %v, want a pool", err)
+		}
+	}
+}
