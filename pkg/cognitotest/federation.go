@@ -34,6 +34,7 @@ type relay struct {
 type assertion struct {
 	state string
 	user  *User // of the provider
+	made  time.Time
 }
 
 // startSignIn is where authorize sends a browser that is not signed in: the sign-in page, or the
@@ -147,7 +148,7 @@ func (p *Pool) provide(r *http.Request, idp *IdentityProvider) *reply {
 			content: "<h1>Something went wrong</h1>\n<p class=\"lead\">Nobody has asked " + esc(idp.Name) + " for this sign-in, or not lately.</p>\n" + returnHint})
 	}
 	if r.Method != http.MethodPost {
-		if user := p.atProvider(r, idp); user != nil && !slices.Contains(strings.Fields(q.Get("prompt")), "login") {
+		if user := p.atProvider(r, idp); user != nil && !asksAgain(q.Get("prompt")) {
 			return p.assert(rel, state, user)
 		}
 		return p.providerSignIn(r, rel, q.Get("login_hint"), "")
@@ -167,6 +168,12 @@ func (p *Pool) provide(r *http.Request, idp *IdentityProvider) *reply {
 	a := p.assert(rel, state, user)
 	a.header.Add("Set-Cookie", p.rememberAtProvider(r, user, idp))
 	return a
+}
+
+// asksAgain reports whether the person is to sign in although the provider knows them: both values let
+// somebody else do it (OpenID Connect Core §3.1.2.1). There is nothing here to consent to.
+func asksAgain(prompt string) bool {
+	return slices.ContainsFunc(strings.Fields(prompt), func(s string) bool { return s == "login" || s == "select_account" })
 }
 
 // providerPage shows whose page it stands for.
@@ -241,7 +248,9 @@ func (p *Pool) rememberAtProvider(r *http.Request, user *User, idp *IdentityProv
 func (p *Pool) assert(rel *relay, state string, user *User) *reply {
 	code := newUUID()
 	p.mu.Lock()
-	p.signIns.assertions[code] = &assertion{state: state, user: user}
+	now := p.now()
+	sweep(p.signIns.assertions, func(a *assertion) bool { return now.Sub(a.made) > p.cfg.SignInLifetime })
+	p.signIns.assertions[code] = &assertion{state: state, user: user, made: now}
 	p.noteSecret(code)
 	p.mu.Unlock()
 	if rel.idp.Type != "SAML" {

@@ -79,7 +79,7 @@ func TestProviderOfTheRequestComesAtOnce(t *testing.T) {
 	}
 }
 
-// /logout ends the pool's session and not the provider's; prompt=login asks there again.
+// /logout ends the pool's session and not the provider's; prompt=login and select_account ask there again.
 func TestProviderKeepsThePersonSignedIn(t *testing.T) {
 	h := withPeople(t, Config{IdentityProviders: providers()})
 	h.enters(h.atProvider(h.open("identity_provider", "Acme"), "Acme"))
@@ -94,6 +94,10 @@ func TestProviderKeepsThePersonSignedIn(t *testing.T) {
 	}
 	h.enters(h.open("identity_provider", "Acme"))
 	h.enters(h.atProvider(h.open("identity_provider", "Acme", "prompt", "login"), "Acme"))
+	signOut()
+	h.enters(h.open("identity_provider", "Acme", "prompt", "consent"))
+	signOut()
+	h.enters(h.atProvider(h.open("identity_provider", "Acme", "prompt", "consent select_account"), "Acme"))
 	// One cookie for both providers, and each knows its own people.
 	h.enters(h.atProvider(h.open("identity_provider", "Corp", "prompt", "login"), "Corp"))
 	signOut()
@@ -234,6 +238,13 @@ func TestProviderAnswersOneBrowserOnce(t *testing.T) {
 	wentWrong("again", h, good)
 	clk.add(5*time.Minute + 1)
 	wentWrong("late", h, second)
+	answer(h)
+	h.p.mu.Lock()
+	said, asked := len(h.p.signIns.assertions), len(h.p.signIns.relays)
+	h.p.mu.Unlock()
+	if said != 1 || asked != 1 {
+		t.Errorf("got %d answers and %d states kept, want the one of each that is still good", said, asked)
+	}
 	_, others, _ := strings.Cut(h.open("identity_provider", "Acme", "prompt", "login").URL, "&state=")
 	others, _, _ = strings.Cut(others, "&")
 	if page := h.must(h.u.Open(t.Context(), h.p.where().idp+"/Corp/sso?RelayState="+others)); page.Status != http.StatusBadRequest {
