@@ -3,6 +3,7 @@ package importer
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -75,10 +76,16 @@ func parseClient(data json.RawMessage) (*Found, *Error) {
 }
 
 // Check says what would keep a sign-in with these callbacks and scopes from working, without a request.
+// What UpdateCommand mends comes last.
 func (c *AppClient) Check(callbackURLs, scopes []string) []Problem {
 	var problems []Problem
 	add := func(mended bool, fix, format string, args ...any) {
 		problems = append(problems, Problem{secret.Clean(fmt.Sprintf(format, args...)), fix, mended})
+	}
+	// No client can have both grants, so no command helps this one.
+	if slices.Contains(c.flows, "client_credentials") {
+		add(false, "sign in with another app client, or create one", "the app client is for machines (client_credentials), which excludes the authorization code grant")
+		return problems
 	}
 	for _, u := range callbackURLs {
 		if !slices.Contains(c.callbackURLs, u) {
@@ -99,7 +106,18 @@ func (c *AppClient) Check(callbackURLs, scopes []string) []Problem {
 	if c.revocation != nil && !*c.revocation {
 		add(false, "enable token revocation for the app client, so that signing out ends the session at the server", "token revocation is off")
 	}
-	return problems
+	mended := func(p Problem) bool { return p.Mended }
+	if unknown := c.unknown(); len(unknown) > 0 && slices.ContainsFunc(problems, mended) {
+		add(false, "set them again afterwards", "the command leaves out settings that this version does not know, which resets them: %s", strings.Join(unknown, ", "))
+	}
+	return append(slices.DeleteFunc(slices.Clone(problems), mended), slices.DeleteFunc(problems, func(p Problem) bool { return !p.Mended })...)
+}
+
+// unknown are the members that are neither sent by UpdateCommand nor no settings at all.
+func (c *AppClient) unknown() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(c.members)), func(name string) bool {
+		return slices.Contains(updatable, name) || name == "CreationDate" || name == "LastModifiedDate"
+	})
 }
 
 // updatable are the members that UpdateUserPoolClient takes. All others of a description are left out:

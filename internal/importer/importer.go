@@ -37,11 +37,22 @@ type Found struct {
 
 // Error is a document that cannot be used, and what to do about it. It quotes no value that could be
 // a secret.
-type Error struct{ Fact, Fix string }
+type Error struct {
+	Fact, Fix string
+
+	ambiguous bool // it names several pools or clients, so reading on would be a guess
+}
 
 func (e *Error) Error() string { return e.Fact }
 
-func bad(fix, format string, args ...any) *Error { return &Error{fmt.Sprintf(format, args...), fix} }
+func bad(fix, format string, args ...any) *Error {
+	return &Error{Fact: fmt.Sprintf(format, args...), Fix: fix}
+}
+
+// several is the error of a document that names more than one of what a profile has one of.
+func several(fix, what string, names []string) *Error {
+	return &Error{Fact: secret.Clean(fmt.Sprintf("several %s: %s", what, strings.Join(names, ", "))), Fix: fix, ambiguous: true}
+}
 
 const kinds = "--from understands amplify_outputs.json, the JSON of aws cognito-idp describe-user-pool-client, " +
 	"the outputs of CloudFormation or Terraform as JSON, and the URL of an OpenMetadata or Collate server"
@@ -165,7 +176,9 @@ func parseOpenMetadata(data []byte, server string) (*Found, *Error) {
 	if server != "" {
 		f.Source += " " + secret.Clean(server)
 	}
-	if c.Authority == "" || c.ClientID == "" || !strings.Contains(c.Authority, "://") {
+	// A server without an OpenID provider may still have an authority: its configuration's default one.
+	own := slices.Contains([]string{"basic", "ldap", "saml"}, strings.ToLower(c.Provider))
+	if own || c.Authority == "" || c.ClientID == "" || !strings.Contains(c.Authority, "://") {
 		return nil, bad("its users sign in in another way; ask its administrator for an issuer and a client ID",
 			"this server signs its users in by %q, not by an OpenID provider", secret.Clean(c.Provider))
 	}
@@ -183,7 +196,7 @@ func parseOpenMetadata(data []byte, server string) (*Found, *Error) {
 	if local := callbacks([]string{c.CallbackURL}); len(local) > 0 {
 		f.CallbackCandidates = local
 		f.note("the callback %s is the server's own; where it runs on this machine its port is taken: register a second one, such as http://localhost:8586/callback", local[0])
-	} else {
+	} else if c.CallbackURL != "" {
 		f.note("the server's own callback is %s: http://localhost:8585/callback must be registered beside it", c.CallbackURL)
 	}
 	return f, nil
@@ -207,7 +220,7 @@ func parseStacks(data json.RawMessage) (*Found, *Error) {
 	for _, s := range stacks {
 		if f, err := parseOutputs(s.Outputs); err == nil {
 			all, names = append(all, f), append(names, secret.Clean(s.StackName))
-		} else if strings.Contains(err.Fact, "several") {
+		} else if err.ambiguous {
 			return nil, err
 		}
 	}
@@ -217,7 +230,7 @@ func parseStacks(data json.RawMessage) (*Found, *Error) {
 	case 0:
 		return nil, noNames("these stacks have no output")
 	}
-	return nil, bad("describe one of them: aws cloudformation describe-stacks --stack-name NAME", "several stacks name a user pool: %s", strings.Join(names, ", "))
+	return nil, several("describe one of them: aws cloudformation describe-stacks --stack-name NAME", "stacks name a user pool", names)
 }
 
 func parseOutputs(data json.RawMessage) (*Found, *Error) {
@@ -237,22 +250,20 @@ func parseOutputs(data json.RawMessage) (*Found, *Error) {
 func parseNames(members map[string]json.RawMessage) (*Found, *Error) {
 	values, nested, terraform := map[string]string{}, map[string]map[string]string{}, false
 	for name, raw := range members {
-		var text string
 		var output struct{ Value json.RawMessage }
 		var inner map[string]json.RawMessage
-		switch {
-		case json.Unmarshal(raw, &text) == nil:
-			values[name] = text
-		case json.Unmarshal(raw, &output) == nil && output.Value != nil:
+		if value, ok := text(raw); ok {
+			values[name] = value
+		} else if json.Unmarshal(raw, &output) == nil && output.Value != nil {
 			terraform = true
-			if json.Unmarshal(output.Value, &text) == nil {
-				values[name] = text
+			if value, ok := text(output.Value); ok {
+				values[name] = value
 			}
-		case json.Unmarshal(raw, &inner) == nil:
+		} else if json.Unmarshal(raw, &inner) == nil {
 			nested[name] = map[string]string{}
 			for key, v := range inner {
-				if json.Unmarshal(v, &text) == nil {
-					nested[name][key] = text
+				if value, ok := text(v); ok {
+					nested[name][key] = value
 				}
 			}
 		}
@@ -262,13 +273,15 @@ func parseNames(members map[string]json.RawMessage) (*Found, *Error) {
 		kind = "Terraform outputs"
 	}
 	f, err := fromNames(kind, values)
-	if err == nil || len(nested) == 0 || strings.Contains(err.Fact, "several") {
+	if err == nil || len(nested) == 0 || err.ambiguous {
 		return f, err
 	}
 	var stacks []string
 	for _, stack := range slices.Sorted(maps.Keys(nested)) {
 		if found, innerErr := fromNames("CDK outputs", nested[stack]); innerErr == nil {
 			f, stacks = found, append(stacks, secret.Clean(stack))
+		} else if innerErr.ambiguous {
+			return nil, innerErr
 		}
 	}
 	switch len(stacks) {
@@ -277,41 +290,64 @@ func parseNames(members map[string]json.RawMessage) (*Found, *Error) {
 	case 1:
 		return f, nil
 	}
-	return nil, bad("keep one of them in the file", "several stacks name a user pool: %s", strings.Join(stacks, ", "))
+	return nil, several(keepOne, "stacks name a user pool", stacks)
 }
 
-// usualNames are how people call these outputs, without case, underscores and hyphens.
-var usualNames = map[string][]string{
-	"pool":   {"userpoolid", "cognitouserpoolid", "poolid"},
-	"client": {"userpoolclientid", "cognitouserpoolclientid", "cognitoclientid", "appclientid", "userpoolappclientid", "clientid", "userpoolwebclientid"},
-	"domain": {"userpooldomain", "cognitodomain", "cognitouserpooldomain", "hosteduidomain", "domain", "domainprefix"},
-	"region": {"region", "awsregion", "cognitoregion"},
-	"issuer": {"issuer", "issuerurl", "cognitoissuer", "authority"},
+const keepOne = "keep one of them in the file"
+
+// text is the string that raw is, if it is one: json.Unmarshal takes null for any string.
+func text(raw json.RawMessage) (string, bool) {
+	var s *string
+	if json.Unmarshal(raw, &s) != nil || s == nil {
+		return "", false
+	}
+	return *s, true
+}
+
+// usualNames are how people call these outputs, without case, underscores and hyphens. Names on one line
+// mean the same: they must not differ. A line counts where those above it have nothing, since client_id
+// beside user_pool_client_id is likely to be another service's.
+var usualNames = map[string][][]string{
+	"a user pool": {
+		{"userpoolid", "cognitouserpoolid"},
+		{"poolid"},
+	},
+	"an app client": {
+		{"userpoolclientid", "cognitouserpoolclientid", "cognitoclientid", "appclientid", "userpoolappclientid", "userpoolwebclientid"},
+		{"clientid"},
+	},
+	// A prefix, a host and a URL can be the same domain, so each name is alone.
+	"a domain":  {{"userpooldomain"}, {"cognitodomain"}, {"cognitouserpooldomain"}, {"hosteduidomain"}, {"domain"}, {"domainprefix"}},
+	"a Region":  {{"region"}, {"awsregion"}, {"cognitoregion"}},
+	"an issuer": {{"issuer"}, {"issuerurl"}, {"cognitoissuer"}, {"authority"}},
 }
 
 func squash(s string) string {
 	return strings.NewReplacer("_", "", "-", "", ".", "").Replace(strings.ToLower(s))
 }
 
-// fromNames picks the usual names. The most usual one that is there counts; two outputs that differ
-// only in case or underscores must not say different things.
+// fromNames picks the usual names.
 func fromNames(source string, values map[string]string) (*Found, *Error) {
 	f := &Found{Source: source}
-	for what, field := range map[string]*string{"pool": &f.UserPoolID, "client": &f.ClientID, "domain": &f.Domain, "region": &f.Region, "issuer": &f.Issuer} {
-		for _, usual := range usualNames[what] {
+	for _, want := range []struct {
+		what  string
+		field *string
+	}{{"a user pool", &f.UserPoolID}, {"an app client", &f.ClientID}, {"a domain", &f.Domain}, {"a Region", &f.Region}, {"an issuer", &f.Issuer}} {
+		for _, usual := range usualNames[want.what] {
 			var names []string
-			for name, value := range values {
-				if squash(name) == usual && value != "" {
-					if *field != "" && *field != value {
-						names = append(names, name)
-					}
-					*field = value
+			differ := false
+			for _, name := range slices.Sorted(maps.Keys(values)) {
+				value := values[name]
+				if value == "" || !slices.Contains(usual, squash(name)) {
+					continue
 				}
+				differ = differ || *want.field != "" && *want.field != value
+				*want.field, names = value, append(names, name)
 			}
-			if len(names) > 0 {
-				return nil, bad("keep one of them in the file", "several outputs are called %s and differ", usual)
+			if differ {
+				return nil, several(keepOne, "outputs name "+want.what+" and differ", names)
 			}
-			if *field != "" {
+			if *want.field != "" {
 				break
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,6 +48,9 @@ func TestParse(t *testing.T) {
 		{"Terraform", `{"user_pool_id":{"sensitive":false,"type":"string","value":"eu-west-1_A"},"client_id":{"value":"c"},"list":{"value":["x"]}}`, Found{UserPoolID: "eu-west-1_A", ClientID: "c"}},
 		{"Terraform without a pool ID", `{"cognito_domain":{"value":"https://auth.example.com/"},"region":{"value":"eu-west-1"},"user_pool_client_id":{"value":"c"}}`, Found{Domain: "auth.example.com", Region: "eu-west-1", ClientID: "c"}},
 		{"CDK", `{"Net":{"Vpc":"v"},"Auth":{"UserPoolId":"eu-west-1_A","UserPoolClientId":"c"}}`, Found{UserPoolID: "eu-west-1_A", ClientID: "c"}},
+		{"CDK with a null", `{"Auth":{"UserPoolId":"eu-west-1_A","UserPoolClientId":null,"ClientId":null}}`, Found{UserPoolID: "eu-west-1_A"}},
+		{"another service's client_id beside it", `{"client_id":"other","user_pool_id":"eu-west-1_A","user_pool_client_id":"c"}`, Found{UserPoolID: "eu-west-1_A", ClientID: "c"}},
+		{"one client by two names", `{"UserPoolId":"eu-west-1_A","UserPoolClientId":"c","AppClientId":"c"}`, Found{UserPoolID: "eu-west-1_A", ClientID: "c"}},
 		{"plain", `{"issuer":"https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_A","client_id":"c"}`, Found{UserPoolID: "eu-west-1_A", ClientID: "c"}},
 		{"plain, another issuer", `{"issuer_url":"https://id.example.com","client_id":"c"}`, Found{Issuer: "https://id.example.com", ClientID: "c"}},
 		{"OpenMetadata in a file", metadata, Found{UserPoolID: "eu-west-1_AbCdEfGhI", ClientID: "1h57abc", UsernameClaim: "email", CallbackCandidates: []string{"http://localhost:8585/callback"}}},
@@ -63,7 +67,7 @@ func TestParse(t *testing.T) {
 				t.Error("got no Source")
 			}
 			for _, n := range got.Notes {
-				if strings.Contains(n, "\n") || strings.Contains(n, "CANARY") {
+				if strings.Contains(n, "\n") || strings.Contains(n, "CANARY") || strings.Contains(n, " is :") {
 					t.Errorf("note %q", n)
 				}
 			}
@@ -85,12 +89,35 @@ func TestParseRefuses(t *testing.T) {
 		"two of one name":        `{"user_pool_id":"eu-west-1_A","UserPoolId":"eu-west-1_B"}`,
 		"no client":              `{"UserPoolClient":{"ClientSecret":"CANARY"}}`,
 		"OpenMetadata with LDAP": `{"provider":"ldap","authority":"","clientId":"","providerName":"x"}`,
+		"OpenMetadata with SAML": `{"provider":"saml","authority":"https://accounts.google.com","clientId":"c"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, err := Parse([]byte(in))
 			e, ok := errors.AsType[*Error](err)
 			if f != nil || !ok || e.Fact == "" || e.Fix == "" || strings.Contains(e.Fact+e.Fix, "CANARY") || strings.Contains(e.Fact+e.Fix, "\n") {
 				t.Errorf("got %v, %#v, want an Error with fact and fix, without a value", f, err)
+			}
+		})
+	}
+}
+
+// What is ambiguous is named, in the same words each time, without its values.
+func TestParseNamesCandidates(t *testing.T) {
+	for _, tc := range []struct{ name, in, want string }{
+		{"two stacks", `{"Stacks":[{"StackName":"dev","Outputs":[{"OutputKey":"UserPoolId","OutputValue":"CANARY1"}]},{"StackName":"prod","Outputs":[{"OutputKey":"UserPoolId","OutputValue":"CANARY2"}]}]}`,
+			"several stacks name a user pool: dev, prod"},
+		{"two stacks of the CDK", `{"Prod":{"UserPoolId":"CANARY1"},"Dev":{"UserPoolId":"CANARY2"}}`, "several stacks name a user pool: Dev, Prod"},
+		{"two clients", `{"user_pool_id":"p","user_pool_client_id":"CANARY1","app_client_id":"CANARY2","user_pool_web_client_id":"CANARY1"}`,
+			"several outputs name an app client and differ: app_client_id, user_pool_client_id, user_pool_web_client_id"},
+		{"two clients in a stack of the CDK", `{"Auth":{"UserPoolId":"p","UserPoolClientId":"CANARY1","AppClientId":"CANARY2"}}`,
+			"several outputs name an app client and differ: AppClientId, UserPoolClientId"},
+		{"two clients in a stack", `{"Stacks":[{"StackName":"a","Outputs":[{"OutputKey":"UserPoolId","OutputValue":"p"},{"OutputKey":"UserPoolClientId","OutputValue":"CANARY1"},{"OutputKey":"AppClientId","OutputValue":"CANARY2"}]}]}`,
+			"several outputs name an app client and differ: AppClientId, UserPoolClientId"},
+		{"two pools of one name", `{"user_pool_id":"CANARY1","UserPoolId":"CANARY2"}`, "several outputs name a user pool and differ: UserPoolId, user_pool_id"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if _, err := Parse([]byte(tc.in)); err == nil || err.Error() != tc.want {
+				t.Errorf("got %v, want %s", err, tc.want)
 			}
 		})
 	}
@@ -142,6 +169,29 @@ func TestCheck(t *testing.T) {
 		if !slices.ContainsFunc(facts, func(f string) bool { return strings.Contains(f, want) }) {
 			t.Errorf("got %q, want %s among them", facts, want)
 		}
+	}
+}
+
+// Only what the command mends is worth a command, and what it cannot keep is said before it.
+func TestCheckOrder(t *testing.T) {
+	f, err := Parse([]byte(client))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := f.Client.Check([]string{"http://localhost:8585/callback"}, []string{"openid", "phone"})
+	if len(got) != 3 || got[0].Mended || got[1].Mended || !got[2].Mended {
+		t.Errorf("got %+v, want two problems that the command leaves and then the callback", got)
+	}
+	if !slices.ContainsFunc(got, func(p Problem) bool { return strings.HasSuffix(p.Fact, ": SomethingNew") }) {
+		t.Errorf("got %+v, want the unknown setting named and no other", got)
+	}
+	machine, err := Parse([]byte(`{"UserPoolId":"eu-west-1_A","ClientId":"c","ClientName":"n","AllowedOAuthFlows":["client_credentials"],"AllowedOAuthFlowsUserPoolClient":true}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// AWS refuses to add the code grant to such a client.
+	if got := machine.Client.Check([]string{"http://localhost:8585/callback"}, []string{"openid"}); len(got) != 1 || got[0].Mended || !strings.Contains(got[0].Fact, "client_credentials") {
+		t.Errorf("got %+v, want the grant and no command", got)
 	}
 }
 
@@ -216,11 +266,40 @@ func TestFetchServer(t *testing.T) {
 	defer page.Close()
 	gone := httptest.NewServer(nil)
 	gone.Close()
-	for _, address := range []string{elsewhere.URL, page.URL, gone.URL, "http://metadata.example.com", "ftp://x", "https://", server.URL[:7], "http://\x7f"} {
+	moved := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/new" {
+			http.Redirect(w, r, "/new", http.StatusFound)
+			return
+		}
+		io.WriteString(w, metadata)
+	}))
+	defer moved.Close()
+	if f, err := FetchServer(t.Context(), http.DefaultClient, moved.URL); err != nil || f.ClientID != "1h57abc" {
+		t.Errorf("moved on the same host: got %+v, %v", f, err)
+	}
+	var turns atomic.Int32
+	circle := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		turns.Add(1)
+		http.Redirect(w, r, r.URL.Path, http.StatusFound)
+	}))
+	defer circle.Close()
+	huge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, strings.Repeat(" ", maxAnswer)+metadata)
+	}))
+	defer huge.Close()
+	short := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "9999")
+		io.WriteString(w, metadata)
+	}))
+	defer short.Close()
+	for _, address := range []string{circle.URL, huge.URL, short.URL, elsewhere.URL, page.URL, gone.URL, "http://metadata.example.com", "ftp://x", "https://", server.URL[:7], "http://\x7f"} {
 		f, err := FetchServer(t.Context(), http.DefaultClient, address)
 		if e, ok := errors.AsType[*Error](err); f != nil || !ok || e.Fix == "" || strings.Contains(e.Fact, "CANARY") {
 			t.Errorf("%s: got %v, %v, want an Error", address, f, err)
 		}
+	}
+	if got := turns.Load(); got != maxRedirects+1 {
+		t.Errorf("a circle of redirects: got %d requests, want %d", got, maxRedirects+1)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -17,6 +17,7 @@ import (
 const (
 	serverTimeout = 15 * time.Second
 	maxAnswer     = 1 << 20
+	maxRedirects  = 3
 )
 
 // FetchServer asks an OpenMetadata or Collate server how its users sign in: what its own sign-in page
@@ -28,7 +29,7 @@ func FetchServer(ctx context.Context, hc *http.Client, server string) (*Found, e
 		return nil, bad("write it as in the browser, such as https://metadata.example.com", "the address of the server is not a URL")
 	}
 	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
-		return nil, bad("use https://"+u.Host, "the address of the server is plain http to another machine, which anybody on the way could answer")
+		return nil, bad("use https://"+secret.Clean(u.Host), "the address of the server is plain http to another machine, which anybody on the way could answer")
 	}
 	ctx, cancel := context.WithTimeout(ctx, serverTimeout)
 	defer cancel()
@@ -40,17 +41,22 @@ func FetchServer(ctx context.Context, hc *http.Client, server string) (*Found, e
 	}
 	req.Header.Set("Accept", "application/json")
 	client := *hc
-	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
+		if len(via) > maxRedirects || next.URL.Scheme != base.Scheme || next.URL.Host != base.Host {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
 	resp, err := client.Do(req)
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
-			return nil, cause
-		}
-		return nil, bad("check the address and the network", "the server %s cannot be reached: %s", u.Host, reason(err))
+		return nil, unreachable(ctx, u.Host, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil || resp.StatusCode != http.StatusOK || !strings.HasPrefix(strings.TrimSpace(string(body)), "{") {
+	if err != nil {
+		return nil, unreachable(ctx, u.Host, err)
+	}
+	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(strings.TrimSpace(string(body)), "{") {
 		e := notOpenMetadata(base.String())
 		if resp.StatusCode != http.StatusOK {
 			e.Fact += fmt.Sprintf(" (HTTP %d)", resp.StatusCode)
@@ -58,6 +64,13 @@ func FetchServer(ctx context.Context, hc *http.Client, server string) (*Found, e
 		return nil, e
 	}
 	return found(parseOpenMetadata(body, base.String()))
+}
+
+func unreachable(ctx context.Context, host string, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return bad("check the address and the network", "the server %s cannot be reached: %s", secret.Clean(host), reason(err))
 }
 
 // reason is a network error without the URL around it.

@@ -391,3 +391,20 @@ func TestLogoutErrorInPlace(t *testing.T) {
 		t.Errorf("got %d, want 400 and the text that people look for", resp.StatusCode)
 	}
 }
+
+// People search for this title, which is all that they see. The classic hosted UI needs no style.
+func TestUnbrandedClientHasNoPages(t *testing.T) {
+	for classic, want := range map[bool]string{false: "Login pages unavailable", true: "Sign in · cogauth"} {
+		h := withPeople(t, Config{ClassicUI: classic, Clients: []AppClient{{Name: "cogauth", Unbranded: true}}, IdentityProviders: providers()})
+		for _, path := range []string{"/oauth2/authorize?", "/login?", "/forgotPassword?"} {
+			page := h.must(h.u.Open(t.Context(), strings.Replace(h.address(), "/oauth2/authorize?", path, 1)))
+			if got := title(page); got != want && (path != "/forgotPassword?" || !classic) {
+				t.Errorf("classic %t, %s: got %q, want %q", classic, path, got, want)
+			}
+		}
+	}
+	h := withPeople(t, Config{Clients: []AppClient{{Unbranded: true}}, IdentityProviders: providers()})
+	if got := title(h.open("identity_provider", "Acme")); got != "Login pages unavailable" || h.p.Count("provider") != 0 {
+		t.Errorf("with a provider: got %q, want no pages either", got)
+	}
+}
