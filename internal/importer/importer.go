@@ -307,19 +307,21 @@ func text(raw json.RawMessage) (string, bool) {
 // usualNames are how people call these outputs, without case, underscores and hyphens. Names on one line
 // mean the same: they must not differ. A line counts where those above it have nothing, since client_id
 // beside user_pool_client_id is likely to be another service's.
-var usualNames = map[string][][]string{
-	"a user pool": {
-		{"userpoolid", "cognitouserpoolid"},
-		{"poolid"},
-	},
-	"an app client": {
-		{"userpoolclientid", "cognitouserpoolclientid", "cognitoclientid", "appclientid", "userpoolappclientid", "userpoolwebclientid"},
-		{"clientid"},
-	},
-	// A prefix, a host and a URL can be the same domain, so each name is alone.
-	"a domain":  {{"userpooldomain"}, {"cognitodomain"}, {"cognitouserpooldomain"}, {"hosteduidomain"}, {"domain"}, {"domainprefix"}},
-	"a Region":  {{"region"}, {"awsregion"}, {"cognitoregion"}},
-	"an issuer": {{"issuer"}, {"issuerurl"}, {"cognitoissuer"}, {"authority"}},
+func usualNames(what string) [][]string {
+	return map[string][][]string{
+		"a user pool": {
+			{"userpoolid", "cognitouserpoolid"},
+			{"poolid"},
+		},
+		"an app client": {
+			{"userpoolclientid", "cognitouserpoolclientid", "cognitoclientid", "appclientid", "userpoolappclientid", "userpoolwebclientid"},
+			{"clientid"},
+		},
+		// A prefix, a host and a URL can be the same domain, so each name is alone.
+		"a domain":  {{"userpooldomain"}, {"cognitodomain"}, {"cognitouserpooldomain"}, {"hosteduidomain"}, {"domain"}, {"domainprefix"}},
+		"a Region":  {{"region"}, {"awsregion"}, {"cognitoregion"}},
+		"an issuer": {{"issuer"}, {"issuerurl"}, {"cognitoissuer"}, {"authority"}},
+	}[what]
 }
 
 func squash(s string) string {
@@ -333,7 +335,7 @@ func fromNames(source string, values map[string]string) (*Found, *Error) {
 		what  string
 		field *string
 	}{{"a user pool", &f.UserPoolID}, {"an app client", &f.ClientID}, {"a domain", &f.Domain}, {"a Region", &f.Region}, {"an issuer", &f.Issuer}} {
-		for _, usual := range usualNames[want.what] {
+		for _, usual := range usualNames(want.what) {
 			var names []string
 			differ := false
 			for _, name := range slices.Sorted(maps.Keys(values)) {

@@ -330,6 +330,35 @@ func TestForgottenPasswordNeedsAClientOfThePoolsUsers(t *testing.T) {
 	}
 }
 
+// Another site's form asks for no code and sets no password (RFC 6749 §10.12).
+func TestForgottenPasswordNeedsItsCSRFToken(t *testing.T) {
+	h := withPeople(t, Config{Users: []User{imported()}})
+	forgot := h.click(h.open(), "Forgot your password?")
+	h.told(h.submit(forgot, "username", "grace", "_csrf", "x"), dictionary[0].expired)
+	if got := len(h.p.Outbox()); got != 0 {
+		t.Errorf("got %d messages, want none", got)
+	}
+	page := h.submit(forgot, "username", "grace")
+	code := h.p.Outbox()[0].Code
+	h.told(h.submit(page, "code", code, "new_password", "chosen by another", "_csrf", "x"), dictionary[0].expired)
+	h.enters(h.submit(page, "code", code, "new_password", "chosen by grace"))
+}
+
+func TestOutboxPageBeginsWithTheNewest(t *testing.T) {
+	h := withPeople(t, Config{Users: []User{imported(), DefaultUser()}})
+	forgot := h.click(h.open(), "Forgot your password?")
+	h.submit(forgot, "username", "grace")
+	h.submit(forgot, "username", "ada")
+	page := h.must(h.u.Open(t.Context(), h.p.Domain()+"/outbox"))
+	newest, older := strings.Index(page.Body, "ada@example.com"), strings.Index(page.Body, "grace@example.com")
+	if newest < 0 || older < newest {
+		t.Errorf("got ada's message at %d and grace's, sent before it, at %d; want hers first", newest, older)
+	}
+	if sent := h.p.Outbox(); len(sent) != 2 || sent[0].To != "grace@example.com" {
+		t.Errorf("got %d messages, want two, grace's first", len(sent))
+	}
+}
+
 // A disabled user gets no code, and the outbox is the only place where that shows.
 func TestForgottenPasswordTellsNobodyWhoIsThere(t *testing.T) {
 	clk := newClock()
