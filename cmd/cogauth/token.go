@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf16"
 
 	"github.com/spf13/pflag"
 
 	"github.com/cogauth/cogauth"
 	"github.com/cogauth/cogauth/internal/config"
+	"github.com/cogauth/cogauth/internal/secret"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -97,28 +96,12 @@ func (a *app) print(answer string) error {
 	return nil
 }
 
-// escapeInvisible writes what could drive a terminal as JSON escapes. Outside strings JSON has none of
-// it but newlines.
-func escapeInvisible(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r == '\n' || !invisible(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			hi, lo := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, "\\u%04x\\u%04x", hi, lo)
-		default:
-			fmt.Fprintf(&b, "\\u%04x", r)
-		}
-	}
-	return b.String()
-}
-
 func (a *app) printJSON(v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	return a.print(escapeInvisible(string(b)) + "\n")
+	// Outside strings JSON has nothing that could drive a terminal but newlines.
+	text := secret.EscapeJSON(string(b), func(r rune) bool { return r != '\n' && invisible(r) })
+	return a.print(text + "\n")
 }

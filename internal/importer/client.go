@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf16"
 
 	"github.com/cogauth/cogauth/internal/secret"
 )
@@ -151,25 +150,10 @@ func (c *AppClient) UpdateCommand(callbackURLs ...string) string {
 		return "" // what was just decoded encodes
 	}
 	region, _, _ := strings.Cut(c.pool, "_")
-	return "aws cognito-idp update-user-pool-client --region " + shellQuote(region) + " --cli-input-json " + shellQuote(ascii(string(body)))
+	return "aws cognito-idp update-user-pool-client --region " + shellQuote(region) + " --cli-input-json " + shellQuote(secret.EscapeJSON(string(body), beyondASCII))
 }
 
-// ascii writes what is beyond ASCII as JSON escapes, so that a terminal shows and copies it unchanged.
-func ascii(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r < 0x7f:
-			b.WriteRune(r)
-		case r > 0xffff:
-			hi, lo := utf16.EncodeRune(r)
-			fmt.Fprintf(&b, "\\u%04x\\u%04x", hi, lo)
-		default:
-			fmt.Fprintf(&b, "\\u%04x", r)
-		}
-	}
-	return b.String()
-}
+func beyondASCII(r rune) bool { return r >= 0x7f }
 
 // word reports whether s can be the ID of an app client, or of a user pool without its hyphens.
 func word(s string) bool {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cogauth/cogauth/internal/provider"
 	"github.com/cogauth/cogauth/internal/secret"
 )
 
@@ -28,7 +29,7 @@ func FetchServer(ctx context.Context, hc *http.Client, server string) (*Found, e
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		return nil, bad("write it as in the browser, such as https://metadata.example.com", "the address of the server is not a URL")
 	}
-	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+	if !provider.SecureURL(u) {
 		return nil, bad("use https://"+secret.Clean(u.Host), "the address of the server is plain http to another machine, which anybody on the way could answer")
 	}
 	ctx, cancel := context.WithTimeout(ctx, serverTimeout)
@@ -90,9 +91,4 @@ func reason(err error) string {
 		return secret.Clean(wrapped.Err.Error())
 	}
 	return "it gave no proper answer"
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
