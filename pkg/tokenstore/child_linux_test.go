@@ -62,6 +62,11 @@ func childDo(k *Keyring, verb, name string, args []string) (detail string, err e
 	case "get":
 		value, err := k.Get(ctx, name)
 		return string(value), err
+	case "getentry":
+		value, err := k.Entries().Get(ctx, name)
+		return string(value), err
+	case "putentry":
+		return "", k.Entries().Put(ctx, name, []byte(args[0]))
 	case "put":
 		return "", k.Put(ctx, name, []byte(args[0]))
 	case "putbytes": // that many, of every value

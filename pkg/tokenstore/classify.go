@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/zalando/go-keyring"
 )
@@ -75,3 +76,13 @@ func credentialStatus(code uint32) error {
 	}
 	return fmt.Errorf("%w: error %d", ErrBroken, code)
 }
+
+// securityLimit is the most bytes of a value that go-keyring can hand to macOS's security(1).
+func securityLimit(service, name string) int {
+	const line = 4096
+	command := len("add-generic-password -U -s  -a  -w 'go-keyring-base64:'\n") + quotedLen(service) + quotedLen(slotNames(name)[1]) + len("10000")
+	return (line - command) / 4 * 3
+}
+
+// quotedLen is the most that a word can take when it is quoted for a shell.
+func quotedLen(s string) int { return len("''") + len(s) + strings.Count(s, "'")*len(`"'"'`) }

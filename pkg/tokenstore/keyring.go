@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/zalando/go-keyring"
+
+	"github.com/cogauth/cogauth/internal/turns"
 )
 
 // Rules of this file, each there because of a keychain that did otherwise:
@@ -26,14 +28,16 @@ const (
 	patience       = time.Second // before Waiting is called
 )
 
-// Keyring keeps entries in the operating system's keychain: the Secret Service on Linux and the
-// BSDs (default collection "login"), the login keychain on macOS, the Credential Manager on
-// Windows. The zero value is ready to use. Its fields must not be changed while it is in use.
+// Keyring keeps values of any size in the operating system's keychain: the Secret Service on Linux and
+// the BSDs (default collection "login"), the login keychain on macOS, the Credential Manager on
+// Windows. It keeps them as Split does: in one entry where that is enough, and without overwriting.
+// The zero value is ready to use. Its fields must not be changed while it is in use.
 type Keyring struct {
 	// Service is what the entries are filed under; "" means "cogauth".
 	Service string
-	// Timeout bounds each call but Lock, which only ctx bounds; zero means 3 seconds. What the
-	// keychain has not answered by then is ErrBroken, or ErrLocked if it was asking the person.
+	// Timeout bounds each call to the keychain, and so each method but Lock, which only ctx bounds: one
+	// that fails is the last of its method. Zero means 3 seconds. What the keychain has not answered by
+	// then is ErrBroken, or ErrLocked if it was asking the person.
 	Timeout time.Duration
 	// Prompt says whether the keychain may ask the person to unlock it. If false, a locked
 	// collection of the Secret Service is ErrLocked at once and is never asked to unlock, so no
@@ -51,10 +55,47 @@ var (
 
 // writing orders the writes of each entry in this process. It is not part of Keyring because what
 // it guards, the keychain, is one for all Keyrings.
-var writing turns
+var writing turns.Turns
 
 // Get implements Store. Errors: ErrNotFound, ErrLocked, ErrUnavailable, ErrBroken, ctx's.
 func (k *Keyring) Get(ctx context.Context, name string) ([]byte, error) {
+	return k.split(name).Get(ctx, name)
+}
+
+// Put implements Store. A value that is stored already is not written again. What was written is read
+// back. Errors: ErrLocked, ErrUnavailable, ErrBroken, ctx's.
+func (k *Keyring) Put(ctx context.Context, name string, value []byte) error {
+	return k.split(name).Put(ctx, name, value)
+}
+
+// Delete implements Store. Errors: ErrLocked, ErrUnavailable, ErrBroken, ctx's.
+func (k *Keyring) Delete(ctx context.Context, name string) error {
+	return k.split(name).Delete(ctx, name)
+}
+
+func (k *Keyring) split(name string) *Split {
+	return &Split{Entries: entries{k}, Limit: entryLimit(k.service(), name)}
+}
+
+// Entries is the store of the keychain's own entries, one for a value, below what Keyring itself does:
+// one call where Keyring needs several. A value above the system's limit is ErrTooLarge, and Put
+// replaces in place. It is for what is written once, or can be lost. It implements Locker, with the
+// same locks. Its names must not be those of values that are kept in Keyring.
+func (k *Keyring) Entries() Store { return entries{k} }
+
+// entries are the keychain's own.
+type entries struct{ k *Keyring }
+
+var _ Locker = entries{}
+
+// Lock implements Locker.
+func (e entries) Lock(ctx context.Context, name string) (release func(), err error) {
+	return e.k.Lock(ctx, name)
+}
+
+// Get implements Store.
+func (e entries) Get(ctx context.Context, name string) ([]byte, error) {
+	k := e.k
 	value, err := k.call(ctx, func(a *attempt) (string, error) {
 		if err := a.ready(k.Prompt); err != nil {
 			return "", err
@@ -67,9 +108,9 @@ func (k *Keyring) Get(ctx context.Context, name string) ([]byte, error) {
 	return []byte(value), nil
 }
 
-// Put implements Store. A value that is stored already is not written again. Errors: ErrTooLarge,
-// ErrLocked, ErrUnavailable, ErrBroken, ctx's.
-func (k *Keyring) Put(ctx context.Context, name string, value []byte) error {
+// Put implements Store. A value that is stored already is not written again.
+func (e entries) Put(ctx context.Context, name string, value []byte) error {
+	k := e.k
 	text := string(value) // the caller may reuse value while an abandoned call still runs
 	return k.write(ctx, name, func(a *attempt) error {
 		old, err := keyring.Get(k.service(), name)
@@ -86,8 +127,9 @@ func (k *Keyring) Put(ctx context.Context, name string, value []byte) error {
 	})
 }
 
-// Delete implements Store. Errors: ErrLocked, ErrUnavailable, ErrBroken, ctx's.
-func (k *Keyring) Delete(ctx context.Context, name string) error {
+// Delete implements Store.
+func (e entries) Delete(ctx context.Context, name string) error {
+	k := e.k
 	return k.write(ctx, name, func(*attempt) error {
 		err := keyring.Delete(k.service(), name)
 		if errors.Is(err, keyring.ErrNotFound) {
@@ -126,7 +168,7 @@ func (k *Keyring) write(ctx context.Context, name string, f func(*attempt) error
 			}
 			a.asking.Store(false)
 		}
-		done, err := writing.take(a.ctx, k.service()+"\x00"+name)
+		done, err := writing.Take(a.ctx, k.service()+"\x00"+name)
 		if err != nil {
 			return "", err
 		}

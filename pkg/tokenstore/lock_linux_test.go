@@ -81,41 +81,6 @@ func TestD2LockIsTheUsersWhateverTheEnvironment(t *testing.T) {
 	}
 }
 
-func TestLockFileThatWasRemovedIsNoLock(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x.lock")
-	f, err := tryLock(path)
-	if err != nil || f == nil {
-		t.Fatalf("got %v, %v, want the lock", f, err)
-	}
-	defer unlock(f)
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	if sameFile(f, path) {
-		t.Error("got a removed file taken for the lock file")
-	}
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if sameFile(f, path) {
-		t.Error("got a replaced file taken for the lock file")
-	}
-}
-
-func TestLockFileIsNeverASymlink(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "x.lock")
-	if err := os.Symlink(filepath.Join(dir, "target"), path); err != nil {
-		t.Fatal(err)
-	}
-	if f, err := tryLock(path); err == nil {
-		t.Errorf("got %v, nil for a symlink, want an error", f)
-	}
-	if _, err := os.Lstat(filepath.Join(dir, "target")); err == nil {
-		t.Error("the symlink's target was made")
-	}
-}
-
 func TestLockFolderMustBeOurs(t *testing.T) {
 	uid := os.Geteuid()
 	id := strconv.Itoa(uid)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"sync"
+
+	"github.com/cogauth/cogauth/internal/turns"
 )
 
 // Memory keeps entries in this process only, and they end with it. The zero value is an empty
@@ -12,7 +14,7 @@ import (
 type Memory struct {
 	mu      sync.Mutex
 	entries map[string][]byte
-	locks   turns
+	locks   turns.Turns
 }
 
 var (
@@ -61,7 +63,7 @@ func (m *Memory) Delete(ctx context.Context, name string) error {
 
 // Lock implements Locker among the goroutines that share m.
 func (m *Memory) Lock(ctx context.Context, name string) (release func(), err error) {
-	release, err = m.locks.take(ctx, name)
+	release, err = m.locks.Take(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("wait for the lock: %w", err)
 	}

@@ -21,3 +21,7 @@ func classifySystem(err error) error {
 	}
 	return nil
 }
+
+// entryLimit is what fits into one command of security(1): go-keyring sends it 4,096 bytes at most, in
+// which service and name are quoted and the value is in base64.
+func entryLimit(service, name string) int { return securityLimit(service, name) }

@@ -16,3 +16,6 @@ func classifySystem(err error) error {
 	}
 	return nil
 }
+
+// entryLimit is what go-keyring enforces, as older versions of Windows do (CRED_MAX_CREDENTIAL_BLOB_SIZE).
+func entryLimit(service, name string) int { return 2560 }

@@ -13,7 +13,8 @@ import (
 )
 
 func TestDeps(t *testing.T) {
-	deptest.Only(t, "github.com/zalando/go-keyring", "github.com/godbus/dbus/v5", "golang.org/x/sys")
+	deptest.Only(t, "github.com/cogauth/cogauth/internal/flock", "github.com/cogauth/cogauth/internal/turns",
+		"github.com/zalando/go-keyring", "github.com/godbus/dbus/v5", "golang.org/x/sys")
 }
 
 // DBUS_SESSION_BUS_ADDRESS has to be read before godbus does, which runs dbus-launch without it.
@@ -163,26 +164,6 @@ func TestC16AnswersAreToldApart(t *testing.T) {
 		if got := kind(answer); answers[got] != answer {
 			t.Errorf("%v: got %s, want it to match itself alone", answer, got)
 		}
-	}
-}
-
-func TestTurnsLeaveNothingBehind(t *testing.T) {
-	var turns turns
-	testTurn := func() {
-		done, err := turns.take(context.Background(), "a")
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		done()
-	}
-	var wg sync.WaitGroup
-	for range 50 {
-		wg.Go(testTurn)
-	}
-	wg.Wait()
-	if len(turns.busy) != 0 {
-		t.Errorf("got %d names kept, want none", len(turns.busy))
 	}
 }
 
