@@ -49,8 +49,9 @@ type Keyring struct {
 }
 
 var (
-	_ Store  = (*Keyring)(nil)
-	_ Locker = (*Keyring)(nil)
+	_ Store    = (*Keyring)(nil)
+	_ Locker   = (*Keyring)(nil)
+	_ Preparer = (*Keyring)(nil)
 )
 
 // writing orders the writes of each entry in this process. It is not part of Keyring because what
@@ -71,6 +72,11 @@ func (k *Keyring) Put(ctx context.Context, name string, value []byte) error {
 // Delete implements Store. Errors: ErrLocked, ErrUnavailable, ErrBroken, ctx's.
 func (k *Keyring) Delete(ctx context.Context, name string) error {
 	return k.split(name).Delete(ctx, name)
+}
+
+// Prepare implements Preparer.
+func (k *Keyring) Prepare(ctx context.Context, name string) (put func(context.Context, []byte) error, release func(), err error) {
+	return k.split(name).Prepare(ctx, name)
 }
 
 func (k *Keyring) split(name string) *Split {

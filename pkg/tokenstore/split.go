@@ -42,8 +42,9 @@ type Split struct {
 }
 
 var (
-	_ Store  = (*Split)(nil)
-	_ Locker = (*Split)(nil)
+	_ Store    = (*Split)(nil)
+	_ Locker   = (*Split)(nil)
+	_ Preparer = (*Split)(nil)
 )
 
 // Get implements Store. Errors: ErrNotFound, those of Entries.
@@ -69,39 +70,62 @@ func (s *Split) Get(ctx context.Context, name string) ([]byte, error) {
 // Put implements Store. A value that is kept already is not written again. What was written is read
 // back: a store that did not keep it is ErrBroken. Errors: those of Entries.
 func (s *Split) Put(ctx context.Context, name string, value []byte) error {
-	release, err := s.turn(ctx, name)
+	put, release, err := s.Prepare(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer release()
-	current, other, err := s.read(ctx, name)
+	return put(ctx, value)
+}
+
+// Prepare implements Preparer. Other Puts and Deletes of the name wait until release.
+func (s *Split) Prepare(ctx context.Context, name string) (put func(context.Context, []byte) error, release func(), err error) {
+	done, err := s.turn(ctx, name)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if current.whole && bytes.Equal(current.value, value) {
-		_ = s.empty(ctx, other)
-		return nil
+	current, target, err := s.read(ctx, name)
+	if err == nil && !current.whole { // then nothing is lost by emptying both
+		err = s.empty(ctx, target)
+		current, target = slot{first: target.first}, current
 	}
-	if !current.whole { // then nothing is lost by emptying both
-		current, other = other, current
-		if err := s.empty(ctx, current); err != nil {
+	if err == nil {
+		err = s.empty(ctx, target)
+	}
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	target.entries = 0
+	put = func(ctx context.Context, value []byte) error {
+		if current.whole && bytes.Equal(current.value, value) {
+			return nil
+		}
+		if err := s.fill(ctx, &target, current.generation+1, value); err != nil {
 			return err
 		}
-		current.generation = 0
+		// The new value is the one that is read from here on, whatever becomes of the old one.
+		_ = s.empty(ctx, current)
+		current, target = target, slot{first: current.first}
+		return nil
 	}
-	target, next := other, current.generation+1
-	if err := s.empty(ctx, target); err != nil {
-		return err
-	}
-	pieces := s.cut(next, value)
+	return put, done, nil
+}
+
+// fill writes a value into a slot that is empty but for what an earlier try has left.
+func (s *Split) fill(ctx context.Context, target *slot, generation uint64, value []byte) error {
+	pieces := s.cut(generation, value)
 	if len(pieces) > maxPieces {
 		return fmt.Errorf("%w: %d bytes", ErrTooLarge, len(value))
 	}
+	if err := s.empty(ctx, *target); err != nil {
+		return err
+	}
 	for i, piece := range pieces {
+		target.entries = i + 1
 		if err := s.Entries.Put(ctx, target.entry(i), piece); err != nil {
-			if errors.Is(err, ErrTooLarge) {
-				target.entries = i
-				_ = s.empty(ctx, target) // the next Put would do it as well
+			if errors.Is(err, ErrTooLarge) { // the store is well; other leftovers are for the next Put
+				_ = s.empty(ctx, *target)
 			}
 			return err
 		}
@@ -110,13 +134,10 @@ func (s *Split) Put(ctx context.Context, name string, value []byte) error {
 	if err != nil {
 		return err
 	}
-	if !stored.whole || stored.generation != next || !bytes.Equal(stored.value, value) {
+	if !stored.whole || stored.generation != generation || !bytes.Equal(stored.value, value) {
 		return fmt.Errorf("%w: it did not keep what was stored", ErrBroken)
 	}
-	// From here on the new value is the one that is read, whatever becomes of the old one.
-	if current.whole {
-		_ = s.empty(ctx, current)
-	}
+	*target = stored
 	return nil
 }
 

@@ -38,6 +38,14 @@ type Locker interface {
 	Lock(ctx context.Context, name string) (release func(), err error)
 }
 
+// Preparer is implemented by a Store for which a Put is more than one write. Where a value is about to
+// come that exists nowhere else, such as a rotated refresh token, all but the writing is done before.
+type Preparer interface {
+	// Prepare readies the store for a Put of that name. put does it, and may be tried again; release
+	// ends it, used or not, and must be called. What was kept under name stays until put has succeeded.
+	Prepare(ctx context.Context, name string) (put func(ctx context.Context, value []byte) error, release func(), err error)
+}
+
 // The answers of a Store. Errors wrap at most one of them together with a short fact, which holds
 // no secret; errors.Is tells them apart. A call that ended because its context did reports that
 // context's error instead.
