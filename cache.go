@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/cogauth/cogauth/internal/secret"
@@ -21,16 +22,20 @@ import (
 
 // The cache is one file per profile, disposable at any time. Its layout:
 //
-//	"cogauth-cache-1\n"
+//	"cogauth-cache-2\n"
 //	for each token: type (1 byte), issued and expires (Unix seconds, 8 bytes each, big endian),
-//	                length (4 bytes), nonce (12 bytes) and AES-256-GCM ciphertext
+//	                skew (nanoseconds, 8 bytes), length (4 bytes),
+//	                nonce (12 bytes) and AES-256-GCM ciphertext
 //
 // The times are in the clear so that a reader can tell at once that nothing useful is there; the
 // additional data binds them, the profile, the session's ID, what it was made for and the token's
 // type, so that no part can be edited, swapped or carried over.
-const cacheMagic = "cogauth-cache-1\n"
+const cacheMagic = "cogauth-cache-2\n"
 
-const cacheHeader = 1 + 8 + 8 + 4
+const (
+	cacheTimes  = 1 + 8 + 8 + 8 // what the additional data binds
+	cacheHeader = cacheTimes + 4
+)
 
 // maxCache bounds what is read: Cognito's tokens stay far below.
 const maxCache = 1 << 20
@@ -61,8 +66,8 @@ func (t *tokens) get(typ TokenType) Token {
 // judging by the clear, unauthenticated header.
 func usable(sealed []byte, typ TokenType, now time.Time, ttl time.Duration) bool {
 	found := false
-	eachSealed(sealed, func(t TokenType, issued, expires time.Time, _, _ []byte) {
-		found = found || t == typ && (Token{issued: issued, expires: expires}).goodFor(now, ttl)
+	eachSealed(sealed, func(t Token, _, _ []byte) {
+		found = found || t.typ == typ && t.goodFor(now, ttl)
 	})
 	return found
 }
@@ -78,6 +83,7 @@ func (c *Client) seal(k *keyEntry, t *tokens) []byte {
 		head := []byte{byte(tok.typ)}
 		head = binary.BigEndian.AppendUint64(head, uint64(tok.issued.Unix()))
 		head = binary.BigEndian.AppendUint64(head, uint64(tok.expires.Unix()))
+		head = binary.BigEndian.AppendUint64(head, uint64(tok.skew))
 		nonce := make([]byte, aead.NonceSize())
 		rand.Read(nonce)
 		body := aead.Seal(nonce, nonce, []byte(tok.value.Reveal()), c.additionalData(k, head))
@@ -92,7 +98,7 @@ func (c *Client) seal(k *keyEntry, t *tokens) []byte {
 func (c *Client) open(k *keyEntry, sealed []byte) *tokens {
 	t := &tokens{}
 	aead := newAEAD(k)
-	eachSealed(sealed, func(typ TokenType, issued, expires time.Time, head, body []byte) {
+	eachSealed(sealed, func(tok Token, head, body []byte) {
 		if len(body) < aead.NonceSize() {
 			return
 		}
@@ -100,8 +106,8 @@ func (c *Client) open(k *keyEntry, sealed []byte) *tokens {
 		if err != nil {
 			return
 		}
-		tok := Token{typ: typ, value: secret.New(string(plain)), issued: issued, expires: expires}
-		switch typ {
+		tok.value = secret.New(string(plain))
+		switch tok.typ {
 		case IDToken:
 			t.id = tok
 		case AccessToken:
@@ -111,19 +117,23 @@ func (c *Client) open(k *keyEntry, sealed []byte) *tokens {
 	return t
 }
 
-func eachSealed(b []byte, f func(typ TokenType, issued, expires time.Time, head, body []byte)) {
+// eachSealed visits the tokens of a cache, as yet without their values.
+func eachSealed(b []byte, f func(t Token, head, body []byte)) {
 	if len(b) < len(cacheMagic) || string(b[:len(cacheMagic)]) != cacheMagic {
 		return
 	}
 	for b = b[len(cacheMagic):]; len(b) >= cacheHeader; {
-		head, n := b[:17], int64(binary.BigEndian.Uint32(b[17:cacheHeader]))
+		head, n := b[:cacheTimes], int64(binary.BigEndian.Uint32(b[cacheTimes:cacheHeader]))
 		b = b[cacheHeader:]
 		if n > int64(len(b)) {
 			return
 		}
-		issued := time.Unix(int64(binary.BigEndian.Uint64(head[1:])), 0)
-		expires := time.Unix(int64(binary.BigEndian.Uint64(head[9:])), 0)
-		f(TokenType(head[0]), issued, expires, head, b[:n])
+		f(Token{
+			typ:     TokenType(head[0]),
+			issued:  time.Unix(int64(binary.BigEndian.Uint64(head[1:])), 0),
+			expires: time.Unix(int64(binary.BigEndian.Uint64(head[9:])), 0),
+			skew:    time.Duration(binary.BigEndian.Uint64(head[17:])),
+		}, head, b[:n])
 		b = b[n:]
 	}
 }
@@ -173,6 +183,7 @@ func (f fileCache) write(b []byte) (err error) {
 	if err := os.MkdirAll(f.dir, 0o700); err != nil {
 		return fmt.Errorf("write token cache: %w", err)
 	}
+	f.sweep()
 	tmp, err := os.CreateTemp(f.dir, f.name+".*")
 	if err != nil {
 		return fmt.Errorf("write token cache: %w", err)
@@ -194,7 +205,24 @@ func (f fileCache) write(b []byte) (err error) {
 	return os.Rename(tmp.Name(), f.path())
 }
 
+// sweep removes what writers that were killed have left. Whoever writes holds the session's lock.
+func (f fileCache) sweep() {
+	left, _ := filepath.Glob(filepath.Join(globEscape(f.dir), f.name+".*"))
+	for _, name := range left {
+		os.Remove(name)
+	}
+}
+
+// globEscape makes a path match itself alone.
+func globEscape(path string) string {
+	if filepath.Separator == '\\' {
+		return path // Windows has no escape, and no file name with an asterisk
+	}
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
 func (f fileCache) remove() error {
+	f.sweep()
 	err := os.Remove(f.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

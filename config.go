@@ -69,6 +69,10 @@ type Config struct {
 	Expect string
 	// LogoutURL is a registered sign-out URL, where the browser ends up after SignOutURL.
 	LogoutURL string
+	// RefreshTokenValidity is how long the app client's refresh tokens live, if it is known (30 days unless
+	// the pool's owner has changed it). The server does not tell. Zero means unknown: then the end of a
+	// sign-in cannot be foretold.
+	RefreshTokenValidity time.Duration
 	// UsernameClaim is the ID token's claim that Session.Username shows. "" means the first of email,
 	// preferred_username, cognito:username and sub that is there.
 	UsernameClaim string
@@ -92,6 +96,10 @@ type Config struct {
 	// Logger receives warnings meant for the person, such as a session that could not be saved. nil
 	// means none. It is never given a token, code, verifier or state.
 	Logger *slog.Logger
+	// OnChange is called after a change that this Client made to the session has been stored, before the
+	// method that made it returns and in its goroutine, with no lock held. Changes by other programs are
+	// seen by asking Session or Token.
+	OnChange func(Change)
 	// UserAgent is sent with every request. "" means "cogauth".
 	UserAgent string
 }
@@ -100,6 +108,7 @@ type Config struct {
 type Client struct {
 	cfg   Config
 	store tokenstore.Store
+	keys  tokenstore.Store // where the cache's key is kept
 	cache cache
 	now   func() time.Time
 
@@ -107,9 +116,11 @@ type Client struct {
 	http     *http.Client
 	httpErr  error
 
-	mu       sync.Mutex    // guards unsaved, and stands in for a Locker
+	mu       sync.Mutex    // guards what follows
 	inner    chan struct{} // lock for stores that are no Locker
 	unsaved  *tokens       // a login's tokens that could not be saved
+	unstored *replacement  // a rotated refresh token that could not be stored
+	flights  map[TokenOptions]*flight
 	provider *provider.Provider
 }
 
@@ -144,6 +155,7 @@ func New(cfg Config) (*Client, error) {
 	if c.store == nil {
 		c.store = &tokenstore.Keyring{}
 	}
+	c.keys = keysOf(c.store)
 	if m, ok := c.store.(*tokenstore.Memory); ok {
 		c.cache = memoryCache{m, "cache:" + c.credential()}
 		return c, nil
@@ -196,6 +208,9 @@ func (cfg *Config) problems() []string {
 	}
 	if cfg.IdentityProvider != "" && cfg.IdPIdentifier != "" {
 		add("IdentityProvider and IdPIdentifier are both given")
+	}
+	if cfg.RefreshTokenValidity < 0 {
+		add("RefreshTokenValidity is negative")
 	}
 	if _, err := parseExpect(cfg.Expect); err != nil {
 		add("%v", err)

@@ -43,6 +43,9 @@ var (
 	// ErrForeignSecret comes together with ErrMisconfigured: the stored client secret was given for
 	// another provider than the configured one, and is not sent there.
 	ErrForeignSecret = errors.New("client secret of another provider")
+	// ErrAnswerLost comes together with ErrLoginRequired: the server has spent the refresh token, but
+	// the connection broke before the answer with the next one arrived.
+	ErrAnswerLost = errors.New("answer lost")
 	// ErrUnexpectedPerson comes together with ErrRefused: somebody else than Config.Expect has signed in.
 	ErrUnexpectedPerson = errors.New("another person than expected")
 	// ErrNotSaved: the tokens are good, but could not be kept. It comes with what failed in the
@@ -119,6 +122,8 @@ func translate(err error) error {
 			e.cause = ErrNoDomain
 		case p.NoDocument:
 			e.cause = ErrNoDiscovery
+		case p.AnswerLost:
+			e.cause = ErrAnswerLost
 		}
 		return e
 	case errors.As(err, &t):

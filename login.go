@@ -1,10 +1,12 @@
 package cogauth
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/cogauth/cogauth/internal/secret"
 	"github.com/cogauth/cogauth/pkg/loopback"
 	"github.com/cogauth/cogauth/pkg/pkce"
+	"github.com/cogauth/cogauth/pkg/tokenstore"
 )
 
 // DefaultLoginTimeout bounds a login that nobody finishes. Cognito cancels a sign-in page after 5
@@ -299,7 +302,10 @@ func (c *Client) complete(ctx context.Context, p *provider.Provider, a *attempt,
 	if err != nil && !errors.Is(err, ErrNotSaved) {
 		return nil, nil, err
 	}
-	return c.describe(r, t), superseded, err
+	c.warnOfSkew(answer.Skew)
+	s = c.describe(r, t)
+	c.changed(SignedIn, s)
+	return s, superseded, err
 }
 
 // commit stores a new session: delete the old key, write the record, write the new key, write the
@@ -327,14 +333,14 @@ func (c *Client) commit(ctx context.Context, p *provider.Provider, r *record, t 
 		}
 		return nil, fail(ErrLoginIncomplete, "", "another sign-in to this profile was finished first; it was kept")
 	}
-	if err := c.store.Delete(ctx, "key:"+c.credential()); err != nil {
+	if err := c.keys.Delete(ctx, c.keyName()); err != nil {
 		return notSaved(err)
 	}
 	if err := c.store.Put(ctx, c.credential(), r.encode()); err != nil {
 		return notSaved(err)
 	}
 	key := newKeyEntry(r.session)
-	if err := c.store.Put(ctx, "key:"+c.credential(), key.encode()); err != nil {
+	if err := c.keys.Put(ctx, c.keyName(), key.encode()); err != nil {
 		return old, c.tokensLost(r, t, err)
 	}
 	if err := c.cache.write(c.seal(key, t)); err != nil {
@@ -355,13 +361,30 @@ func (c *Client) tokensLost(r *record, t *tokens, err error) error {
 	return &SaveError{err}
 }
 
-// testStore writes and removes an entry of its own.
+// testStore finds out whether the store keeps what it is given, before there is something to lose.
 func (c *Client) testStore(ctx context.Context) error {
-	name := "test:" + c.credential()
-	if err := c.store.Put(ctx, name, []byte("cogauth tests whether it can store a session")); err != nil {
+	release, err := c.lock(ctx)
+	if err != nil {
 		return err
 	}
-	return c.store.Delete(ctx, name)
+	defer release()
+	return c.testStoreLocked(ctx)
+}
+
+// testStoreLocked writes, reads and removes an entry of its own.
+func (c *Client) testStoreLocked(ctx context.Context) error {
+	name, want := "test:"+c.credential(), []byte("cogauth tests whether it can store a session")
+	if err := c.keys.Put(ctx, name, want); err != nil {
+		return err
+	}
+	got, err := c.keys.Get(ctx, name)
+	if errors.Is(err, tokenstore.ErrNotFound) || err == nil && !bytes.Equal(got, want) {
+		return fmt.Errorf("%w: it did not keep what was stored", tokenstore.ErrBroken)
+	}
+	if err != nil {
+		return err
+	}
+	return c.keys.Delete(ctx, name)
 }
 
 func (c *Client) openBrowser(ctx context.Context, target string) {

@@ -28,6 +28,14 @@ type LogoutResult struct {
 // The error is nil only if nothing is left, here or at the server; RevokeErr is part of it.
 // Signing out without being signed in is no error.
 func (c *Client) Logout(ctx context.Context) (LogoutResult, error) {
+	res, err := c.logout(ctx)
+	if res.Found && res.Removed {
+		c.changed(SignedOut, nil)
+	}
+	return res, err
+}
+
+func (c *Client) logout(ctx context.Context) (LogoutResult, error) {
 	var res LogoutResult
 	release, err := c.lock(ctx)
 	if err != nil {
@@ -35,14 +43,14 @@ func (c *Client) Logout(ctx context.Context) (LogoutResult, error) {
 	}
 	defer release()
 	c.mu.Lock()
-	c.unsaved = nil
+	c.unsaved, c.unstored = nil, nil
 	c.mu.Unlock()
 
 	r, err := c.readRecord(ctx)
 	if err != nil {
 		return res, err
 	}
-	keyErr := c.store.Delete(ctx, "key:"+c.credential())
+	keyErr := c.keys.Delete(ctx, c.keyName())
 	if r != nil {
 		res.Found = true
 		if !r.refresh.Empty() {
@@ -59,21 +67,30 @@ func (c *Client) Logout(ctx context.Context) (LogoutResult, error) {
 // Revoke is a Logout that changes nothing here unless the server has confirmed that the refresh token is
 // dead, so that it can be tried again. Without a session it does nothing.
 func (c *Client) Revoke(ctx context.Context) error {
+	removed, err := c.revokeAndForget(ctx)
+	if removed {
+		c.changed(SignedOut, nil)
+	}
+	return err
+}
+
+func (c *Client) revokeAndForget(ctx context.Context) (removed bool, err error) {
 	release, err := c.lock(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer release()
 	r, err := c.readRecord(ctx)
 	if err != nil || r == nil {
-		return err
+		return false, err
 	}
 	if !r.refresh.Empty() {
 		if err := c.revoke(ctx, r); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return c.forget(context.WithoutCancel(ctx))
+	err = c.forget(context.WithoutCancel(ctx))
+	return err == nil, err
 }
 
 // revoke ends the grant behind a session's refresh token.

@@ -61,7 +61,7 @@ func (c *Client) CopyTo(ctx context.Context, to *Client) error {
 	}
 	// The cache is bound to the name, so it is sealed anew.
 	fresh := newKeyEntry(r.session)
-	if err := to.store.Put(ctx, "key:"+to.credential(), fresh.encode()); err != nil {
+	if err := to.putKey(ctx, fresh); err != nil {
 		return err
 	}
 	return to.cache.write(to.seal(fresh, c.open(key, sealed)))

@@ -22,7 +22,9 @@ import (
 // it fits the 2,560 bytes that an entry has on Windows.
 //
 // The key ("key:profile/client") opens the token cache. It is new at every login and carries the
-// session's ID, so that the warm path reads this one small entry and nothing else.
+// session's ID, so that the warm path reads this one small entry and nothing else. In a keychain it is
+// one of the keychain's own entries, below the two slots in which a Keyring keeps what must not be lost:
+// it is deleted before it is written, and one call reads it.
 
 // record is the stored session.
 type record struct {
@@ -31,7 +33,17 @@ type record struct {
 	issuer   string        // as in the tokens
 	purpose  purpose       // Client.purpose at login
 	signedIn time.Time
+	rotation rotation
 }
+
+// rotation is whether the server replaces refresh tokens, as far as it has been seen.
+type rotation byte
+
+const (
+	rotationUnknown rotation = iota
+	rotationOff
+	rotationOn
+)
 
 const recordVersion = 2
 
@@ -42,10 +54,12 @@ type recordJSON struct {
 	Issuer       string  `json:"issuer"`
 	Purpose      purpose `json:"for"`
 	SignedIn     int64   `json:"signed_in"`
+	// Rotation is absent from records of before it was kept, which then is unknown.
+	Rotation rotation `json:"rotation,omitempty"`
 }
 
 func (r *record) encode() []byte {
-	b, err := json.Marshal(recordJSON{recordVersion, r.refresh.Reveal(), r.session, r.issuer, r.purpose, r.signedIn.Unix()})
+	b, err := json.Marshal(recordJSON{recordVersion, r.refresh.Reveal(), r.session, r.issuer, r.purpose, r.signedIn.Unix(), r.rotation})
 	if err != nil {
 		panic("cogauth: record: " + err.Error()) // strings and numbers always marshal
 	}
@@ -60,7 +74,7 @@ func decodeRecord(b []byte) (*record, error) {
 	if json.Unmarshal(b, &j) != nil || j.Version != recordVersion || j.Session == "" {
 		return nil, errBadEntry
 	}
-	return &record{secret.New(j.RefreshToken), j.Session, j.Issuer, j.Purpose, time.Unix(j.SignedIn, 0)}, nil
+	return &record{secret.New(j.RefreshToken), j.Session, j.Issuer, j.Purpose, time.Unix(j.SignedIn, 0), j.Rotation}, nil
 }
 
 // keyEntry is the cache's key and the session it belongs to.
@@ -116,7 +130,7 @@ func (c *Client) readRecord(ctx context.Context) (*record, error) {
 
 // readKey returns nil without an error if there is no key.
 func (c *Client) readKey(ctx context.Context) (*keyEntry, error) {
-	b, err := c.get(ctx, "key:"+c.credential())
+	b, err := get(ctx, c.keys, c.keyName())
 	if b == nil || err != nil {
 		return nil, err
 	}
@@ -127,8 +141,34 @@ func (c *Client) readKey(ctx context.Context) (*keyEntry, error) {
 	return k, nil
 }
 
+// putKey replaces the key without overwriting it.
+func (c *Client) putKey(ctx context.Context, k *keyEntry) error {
+	if err := c.keys.Delete(ctx, c.keyName()); err != nil {
+		return err
+	}
+	return c.keys.Put(ctx, c.keyName(), k.encode())
+}
+
+func (c *Client) keyName() string { return "key:" + c.credential() }
+
+// keysOf is where the keys and the test entry go: below what splits values, if the store does that.
+func keysOf(store tokenstore.Store) tokenstore.Store {
+	switch s := store.(type) {
+	case *tokenstore.Keyring:
+		return s.Entries()
+	case *tokenstore.Split:
+		return s.Entries
+	}
+	return store
+}
+
 func (c *Client) get(ctx context.Context, name string) ([]byte, error) {
-	b, err := c.store.Get(ctx, name)
+	return get(ctx, c.store, name)
+}
+
+// get returns nil without an error if there is nothing.
+func get(ctx context.Context, store tokenstore.Store, name string) ([]byte, error) {
+	b, err := store.Get(ctx, name)
 	if errors.Is(err, tokenstore.ErrNotFound) {
 		return nil, nil
 	}

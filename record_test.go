@@ -47,9 +47,9 @@ func TestRecordFitsOneEntry(t *testing.T) {
 }
 
 func TestRecordRoundTrip(t *testing.T) {
-	want := &record{secret.New("rt"), "sid", "https://issuer.example", purpose{Provider: "pool", Scopes: "openid"}, time.Unix(1_700_000_000, 0)}
+	want := &record{secret.New("rt"), "sid", "https://issuer.example", purpose{Provider: "pool", Scopes: "openid"}, time.Unix(1_700_000_000, 0), rotationOn}
 	got, err := decodeRecord(want.encode())
-	if err != nil || !got.refresh.Equal(want.refresh) || got.session != want.session || got.issuer != want.issuer || got.purpose != want.purpose || !got.signedIn.Equal(want.signedIn) {
+	if err != nil || !got.refresh.Equal(want.refresh) || got.session != want.session || got.issuer != want.issuer || got.purpose != want.purpose || got.rotation != want.rotation || !got.signedIn.Equal(want.signedIn) {
 		t.Errorf("got %+v and %v, want %+v", got, err, want)
 	}
 	k := newKeyEntry("sid")
@@ -72,8 +72,8 @@ func TestRecordRoundTrip(t *testing.T) {
 func sampleTokens() *tokens {
 	now := time.Unix(time.Now().Unix(), 0)
 	return &tokens{
-		id:     Token{IDToken, secret.New("CANARY-id"), now, now.Add(time.Hour)},
-		access: Token{AccessToken, secret.New("CANARY-access"), now, now.Add(time.Hour)},
+		id:     Token{IDToken, secret.New("CANARY-id"), now, now.Add(time.Hour), 0},
+		access: Token{AccessToken, secret.New("CANARY-access"), now, now.Add(time.Hour), 0},
 	}
 }
 

@@ -4,17 +4,67 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cogauth/cogauth/internal/idtoken"
 	"github.com/cogauth/cogauth/internal/provider"
 	"github.com/cogauth/cogauth/internal/secret"
+	"github.com/cogauth/cogauth/pkg/tokenstore"
 )
 
-// refreshed gets a token the slow way: lock, read again, decide, redeem, persist, unlock. The
-// loser of a race finds the winner's token when it reads again, and redeems nothing. A demand for a
-// new token is met by any that was cached since the call began, when the cache held before.
+// flight is a refresh under way that others in this process wait for.
+type flight struct {
+	done  chan struct{} // closed when the rest is set
+	token Token
+	err   error
+}
+
+// refreshed gets a token the slow way. The goroutines that want the same share one flight, whose end all
+// see but that of its context; processes share the lock within.
 func (c *Client) refreshed(ctx context.Context, o TokenOptions, before []byte) (Token, error) {
+	if o.Refresh { // a flight may have begun before this call, and bring what was issued before it
+		return c.refreshedAlone(ctx, o, before)
+	}
+	for {
+		c.mu.Lock()
+		f := c.flights[o]
+		if f == nil {
+			f = &flight{done: make(chan struct{}), err: errors.New("cogauth: refresh: panicked")}
+			if c.flights == nil {
+				c.flights = make(map[TokenOptions]*flight)
+			}
+			c.flights[o] = f
+			c.mu.Unlock()
+			return c.fly(ctx, o, f)
+		}
+		c.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return Token{}, ctx.Err()
+		case <-f.done:
+		}
+		if !errors.Is(f.err, context.Canceled) && !errors.Is(f.err, context.DeadlineExceeded) {
+			return f.token, f.err
+		}
+	}
+}
+
+func (c *Client) fly(ctx context.Context, o TokenOptions, f *flight) (Token, error) {
+	defer func() {
+		c.mu.Lock()
+		delete(c.flights, o)
+		c.mu.Unlock()
+		close(f.done)
+	}()
+	f.token, f.err = c.refreshedAlone(ctx, o, nil)
+	return f.token, f.err
+}
+
+// refreshedAlone takes the steps that every program takes: lock, read again, decide, redeem, persist,
+// unlock. The loser of a race finds the winner's token when it reads again, and redeems nothing. A demand
+// for a new token is met by any that was cached since the call began, when the cache held before.
+func (c *Client) refreshedAlone(ctx context.Context, o TokenOptions, before []byte) (Token, error) {
 	began := c.now().Truncate(time.Second) // as coarse as the times in tokens
 	// Without a record there is nothing to wait for: say so before taking the lock.
 	if r, err := c.readRecord(ctx); err != nil || r == nil {
@@ -25,12 +75,16 @@ func (c *Client) refreshed(ctx context.Context, o TokenOptions, before []byte) (
 		return Token{}, err
 	}
 	defer release()
-	t, err := c.refreshedLocked(ctx, o, began, before)
+	t, change, err := c.refreshedLocked(ctx, o, began, before)
 	if errors.Is(err, errChanged) {
-		t, err = c.refreshedLocked(ctx, o, began, before) // with what the other program has stored
+		t, change, err = c.refreshedLocked(ctx, o, began, before) // with what the other program has stored
 	}
 	if errors.Is(err, errChanged) {
 		err = fail(ErrOffline, "refresh token", "other programs keep changing the session")
+	}
+	release()
+	if change.Kind != 0 {
+		c.changed(change.Kind, change.Session)
 	}
 	return t, err
 }
@@ -39,44 +93,56 @@ func (c *Client) refreshed(ctx context.Context, o TokenOptions, before []byte) (
 var errChanged = errors.New("another program has changed the session")
 
 // refreshedLocked decides and redeems; the lock is held.
-func (c *Client) refreshedLocked(ctx context.Context, o TokenOptions, began time.Time, before []byte) (Token, error) {
+func (c *Client) refreshedLocked(ctx context.Context, o TokenOptions, began time.Time, before []byte) (Token, Change, error) {
+	none := Change{}
 	r, err := c.readRecord(ctx)
 	if err != nil || r == nil {
-		return Token{}, errorOr(err, fail(ErrLoginRequired, "", "not signed in"))
+		return Token{}, none, errorOr(err, fail(ErrLoginRequired, "", "not signed in"))
 	}
 	if err := r.purpose.check(c.purpose()); err != nil {
-		return Token{}, err
+		return Token{}, none, err
 	}
 	key, err := c.readKey(ctx)
 	if err != nil {
-		return Token{}, err
+		return Token{}, none, err
 	}
 	var old *tokens
 	if sealed, err := c.cache.read(); err == nil && key != nil && key.session == r.session {
 		old = c.open(key, sealed)
 		t := old.get(o.Type)
-		recent := !o.Refresh || !bytes.Equal(sealed, before) && !t.issued.Before(began)
+		recent := !o.Refresh || !bytes.Equal(sealed, before) && !t.issued.Before(began.Add(t.skew))
 		if !t.value.Empty() && recent && t.goodFor(c.now(), o.MinTTL) {
-			return t, nil
+			return t, none, nil
 		}
 	}
 	if r.refresh.Empty() {
-		return Token{}, fail(ErrLoginRequired, "", "the token has expired, and the sign-in brought no refresh token")
+		return Token{}, none, fail(ErrLoginRequired, "", "the token has expired, and the sign-in brought no refresh token")
 	}
 	fresh, err := c.redeem(ctx, r, old)
+	if errors.Is(err, errEnded) {
+		return Token{}, Change{Kind: Ended}, errors.Unwrap(err)
+	}
 	if err != nil {
-		return Token{}, err
+		if t := old.get(o.Type); errors.Is(err, ErrOffline) && !o.Refresh && t.goodFor(c.now(), 0) {
+			// It cannot be renewed now, and it is not yet of no use.
+			c.warn(fmt.Errorf("offline: %w; going on with a token that is good for %v", err, t.left(c.now()).Round(time.Second)))
+			return t, none, nil
+		}
+		return Token{}, none, err
 	}
 	c.keep(context.WithoutCancel(ctx), r, key, old, fresh)
+	s := c.describe(r, fresh)
+	c.warnOfEnd(s)
+	change := Change{Refreshed, s}
 	t := fresh.get(o.Type)
 	if t.value.Empty() {
 		e := fail(ErrRefused, "refresh token", "the answer held no %s token; the session is kept", o.Type)
 		if o.Type == IDToken {
 			e.cause = ErrNoIDToken
 		}
-		return Token{}, e
+		return Token{}, change, e
 	}
-	return t, nil
+	return t, change, nil
 }
 
 func errorOr(err, otherwise error) error {
@@ -86,8 +152,16 @@ func errorOr(err, otherwise error) error {
 	return otherwise
 }
 
+// replacement is a refresh token that the server has given in place of another, and that could not be
+// stored. Whoever else reads the store finds the spent one; this process knows better.
+type replacement struct {
+	session     string
+	spent, next secret.Secret
+}
+
 // redeem spends the record's refresh token. What the answer brings in its place is stored before
-// anything else is verified or fetched: from then on it is the session.
+// anything else is verified or fetched: from then on it is the session. Until it is stored it exists
+// nowhere but here, so all that can be done before the request is done before it.
 func (c *Client) redeem(ctx context.Context, r *record, old *tokens) (*tokens, error) {
 	p, err := c.providerOf(ctx, r)
 	if err != nil {
@@ -96,6 +170,23 @@ func (c *Client) redeem(ctx context.Context, r *record, old *tokens) (*tokens, e
 	if p == nil {
 		return nil, fail(ErrLoginRequired, "", "the issuer has changed since the sign-in")
 	}
+	stored := r.refresh
+	c.mu.Lock()
+	if u := c.unstored; u != nil && u.session == r.session && u.spent.Equal(stored) {
+		r.refresh = u.next
+	}
+	c.mu.Unlock()
+	if r.rotation != rotationOff {
+		// Not to be found out when the only good refresh token there is has nowhere to go.
+		if err := c.testStoreLocked(ctx); err != nil {
+			return nil, err
+		}
+	}
+	put, release, err := c.prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -104,21 +195,60 @@ func (c *Client) redeem(ctx context.Context, r *record, old *tokens) (*tokens, e
 	held := context.WithoutCancel(ctx)
 	answer, err := p.Refresh(held, r.refresh)
 	if err != nil {
-		return nil, c.refreshFailed(held, r, translate(err))
+		release()
+		return nil, c.refreshFailed(held, r, stored, translate(err))
 	}
-	if !answer.Refresh.Empty() {
-		r.refresh = answer.Refresh
-		if err := c.putRecord(held, r); err != nil {
-			c.warn(&SaveError{err})
-		}
+	if err := c.persist(held, r, answer.Refresh, put); err != nil {
+		c.warn(&SaveError{err})
+		c.mu.Lock()
+		c.unstored = &replacement{r.session, stored, r.refresh}
+		c.mu.Unlock()
 	}
+	release()
 	want := idtoken.Expect{AccessToken: answer.Access, Subject: subjectOf(old.get(IDToken))}
-	return c.verify(ctx, p, answer, want)
+	t, err := c.verify(ctx, p, answer, want)
+	if err == nil {
+		c.warnOfSkew(answer.Skew)
+	}
+	return t, err
+}
+
+// prepare readies the store for the record.
+func (c *Client) prepare(ctx context.Context) (put func(context.Context, []byte) error, release func(), err error) {
+	if p, ok := c.store.(tokenstore.Preparer); ok {
+		return p.Prepare(ctx, c.credential())
+	}
+	return func(ctx context.Context, value []byte) error { return c.store.Put(ctx, c.credential(), value) }, func() {}, nil
+}
+
+// persistPauses are the waits between tries to store what exists nowhere else.
+var persistPauses = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond}
+
+// persist stores what the answer has changed about the record, next being the new refresh token, if
+// any. The error is of a new one that could not be stored.
+func (c *Client) persist(ctx context.Context, r *record, next secret.Secret, put func(context.Context, []byte) error) error {
+	if next.Empty() {
+		if r.rotation == rotationUnknown {
+			r.rotation = rotationOff
+			_ = put(ctx, r.encode()) // worth one test of the store at the next refresh
+		}
+		return nil
+	}
+	r.refresh, r.rotation = next, rotationOn
+	err := put(ctx, r.encode())
+	for _, pause := range persistPauses {
+		if err == nil {
+			break
+		}
+		time.Sleep(pause)
+		err = put(ctx, r.encode())
+	}
+	return err
 }
 
 // refreshFailed decides what a refused refresh means. Only invalid_grant ends a session, and only
 // if the refused token is still the stored one.
-func (c *Client) refreshFailed(ctx context.Context, r *record, err error) error {
+func (c *Client) refreshFailed(ctx context.Context, r *record, stored secret.Secret, err error) error {
 	if !isInvalidGrant(err) {
 		return err
 	}
@@ -128,32 +258,34 @@ func (c *Client) refreshFailed(ctx context.Context, r *record, err error) error 
 		return readErr
 	case now == nil:
 		return fail(ErrLoginRequired, "", "another program has signed out meanwhile")
-	case now.session != r.session || !now.refresh.Equal(r.refresh):
+	case now.session != r.session || !now.refresh.Equal(stored):
 		return errChanged // by somebody who does not share our lock; their session is not ours to end
 	}
 	if delErr := c.forget(ctx); delErr != nil {
 		c.warn(delErr)
 	}
-	return &Error{Op: "refresh token", Code: "invalid_grant", Description: err.(*Error).Description, Status: err.(*Error).Status, kind: ErrLoginRequired}
+	e := *err.(*Error)
+	e.kind = ErrLoginRequired
+	if e.cause == ErrAnswerLost {
+		e.fact = "the refresh token is spent, and the answer with the next one was lost on the way"
+	}
+	return &endedError{&e}
 }
 
-// putRecord stores r if the session it began with is still the stored one.
-func (c *Client) putRecord(ctx context.Context, r *record) error {
-	stored, err := c.readRecord(ctx)
-	if err != nil {
-		return err
-	}
-	if stored == nil || stored.session != r.session {
-		return errors.New("the stored session has changed")
-	}
-	return c.store.Put(ctx, c.credential(), r.encode())
-}
+// errEnded matches the error of a session that the server has ended.
+var errEnded = errors.New("session ended")
+
+type endedError struct{ err error }
+
+func (e *endedError) Error() string        { return e.err.Error() }
+func (e *endedError) Unwrap() error        { return e.err }
+func (e *endedError) Is(target error) bool { return target == errEnded }
 
 // keep puts fresh tokens into the cache. Failing costs the next caller a refresh, no more.
 func (c *Client) keep(ctx context.Context, r *record, key *keyEntry, old, fresh *tokens) {
 	if key == nil || key.session != r.session {
 		key = newKeyEntry(r.session)
-		if err := c.store.Put(ctx, "key:"+c.credential(), key.encode()); err != nil {
+		if err := c.putKey(ctx, key); err != nil {
 			c.warn(&SaveError{err})
 			return
 		}
@@ -170,7 +302,9 @@ func (c *Client) keep(ctx context.Context, r *record, key *keyEntry, old, fresh 
 // verify checks an answer's tokens and dates them. An answer without an ID token is for the caller
 // to judge.
 func (c *Client) verify(ctx context.Context, p *provider.Provider, a *provider.Tokens, want idtoken.Expect) (*tokens, error) {
-	v := &idtoken.Verifier{Issuer: p.Issuer, ClientID: c.cfg.ClientID, Keys: &idtoken.KeySet{Fetch: p.FetchKeys}, Now: c.now}
+	// The server's clock made the tokens' times, so it is the one to judge them by.
+	now := func() time.Time { return c.now().Add(a.Skew) }
+	v := &idtoken.Verifier{Issuer: p.Issuer, ClientID: c.cfg.ClientID, Keys: &idtoken.KeySet{Fetch: p.FetchKeys}, Now: now}
 	t := &tokens{}
 	cognito := provider.IsCognito(p.Issuer)
 	if !a.ID.Empty() {
@@ -179,16 +313,19 @@ func (c *Client) verify(ctx context.Context, p *provider.Provider, a *provider.T
 			return nil, translate(err)
 		}
 		cognito = cognito || claims.Cognito()
-		t.id = Token{IDToken, a.ID, claims.Time("iat"), claims.Time("exp")}
+		t.id = Token{IDToken, a.ID, claims.Time("iat"), claims.Time("exp"), a.Skew}
 	}
-	t.access = Token{AccessToken, a.Access, c.now(), a.AccessExpiry}
+	t.access = Token{AccessToken, a.Access, now(), a.AccessExpiry, a.Skew}
+	if !a.AccessExpiry.IsZero() {
+		t.access.expires = a.AccessExpiry.Add(a.Skew)
+	}
 	if cognito && !a.Access.Empty() {
 		claims, err := v.Access(ctx, a.Access)
 		if err != nil {
 			return nil, translate(err)
 		}
 		// expires_in speaks of one lifetime where Cognito has two: the token's own exp counts.
-		t.access = Token{AccessToken, a.Access, claims.Time("iat"), claims.Time("exp")}
+		t.access = Token{AccessToken, a.Access, claims.Time("iat"), claims.Time("exp"), a.Skew}
 	}
 	return t, nil
 }
@@ -197,10 +334,53 @@ func (c *Client) verify(ctx context.Context, p *provider.Provider, a *provider.T
 // cache of a session that is about to go.
 func (c *Client) forget(ctx context.Context) error {
 	return errors.Join(
-		c.store.Delete(ctx, "key:"+c.credential()),
+		c.keys.Delete(ctx, c.keyName()),
 		c.cache.remove(),
 		c.store.Delete(ctx, c.credential()),
 	)
+}
+
+// Bounds of the two warnings about time.
+const (
+	skewToMention = 5 * time.Minute
+	endToMention  = 3 * 24 * time.Hour
+)
+
+// warnOfSkew says that this machine's clock is wrong. cogauth copes; other programs may not.
+func (c *Client) warnOfSkew(skew time.Duration) {
+	if skew.Abs() <= skewToMention {
+		return
+	}
+	which := "slow"
+	if skew < 0 {
+		which = "fast"
+	}
+	c.warn(fmt.Errorf("this machine's clock is %d min %s; tokens are judged by the server's", int(skew.Abs().Round(time.Minute).Minutes()), which))
+}
+
+// warnOfEnd says that the person will soon have to sign in again, at each refresh of the last days: on
+// the way to a token that is cached there is no time for it.
+func (c *Client) warnOfEnd(s *Session) {
+	left := s.Ends.Sub(c.now())
+	if s.Ends.IsZero() || left > endToMention || left < 0 {
+		return
+	}
+	c.warn(fmt.Errorf("this sign-in ends in %s, at %s", inWords(left), s.Ends.Local().Format("2006-01-02 15:04")))
+}
+
+// inWords gives a duration of up to a few days in its largest unit.
+func inWords(d time.Duration) string {
+	n, unit := int(d.Hours()/24), "day"
+	switch {
+	case d < 2*time.Hour:
+		n, unit = int(d.Minutes()), "minute"
+	case d < 48*time.Hour:
+		n, unit = int(d.Hours()), "hour"
+	}
+	if n != 1 {
+		unit += "s"
+	}
+	return fmt.Sprintf("%d %s", n, unit)
 }
 
 func (c *Client) warn(err error) { c.cfg.Logger.Warn(err.Error()) }

@@ -336,25 +336,6 @@ func must(b []byte, err error) []byte {
 	return b
 }
 
-// A refresh that was redeemed when the store fails: the person gets the token and is told.
-func TestC4RefreshThatCannotBeSaved(t *testing.T) {
-	l := newLab(t, rotating)
-	c := l.signedIn(nil)
-	l.clock.Advance(2 * time.Hour)
-	l.store.before = func(act, name string, _ int) error {
-		if act == "put" {
-			return tokenstore.ErrBroken
-		}
-		return nil
-	}
-	if tok, err := c.IDToken(t.Context()); err != nil || tok == "" {
-		t.Errorf("got %v, want the token", err)
-	}
-	if !strings.Contains(l.log.String(), "could not be saved") {
-		t.Error("the person was not told")
-	}
-}
-
 // The cache, opened with its key, holds the ID and the access token and nothing of the refresh token.
 func TestDecryptedCacheHoldsNoRefreshToken(t *testing.T) {
 	l := newLab(t, rotating)
@@ -372,7 +353,7 @@ func TestDecryptedCacheHoldsNoRefreshToken(t *testing.T) {
 	}
 	seen := 0
 	aead := newAEAD(key)
-	eachSealed(sealed, func(_ TokenType, _, _ time.Time, head, body []byte) {
+	eachSealed(sealed, func(_ Token, head, body []byte) {
 		plain, err := aead.Open(nil, body[:aead.NonceSize()], body[aead.NonceSize():], c.additionalData(key, head))
 		if err != nil {
 			t.Fatal(err)

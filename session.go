@@ -28,11 +28,16 @@ type Session struct {
 	AccessClaims map[string]any
 	// SignedInAt is when the person signed in, by this machine's clock.
 	SignedInAt time.Time
-	// IDTokenExpires and AccessTokenExpires are zero if there is no such token in the cache.
+	// IDTokenExpires and AccessTokenExpires are by this machine's clock, as SignedInAt is. They are zero
+	// if there is no such token in the cache.
 	IDTokenExpires, AccessTokenExpires time.Time
 	// Refreshable says whether the login brought a refresh token. Without one the session ends with
 	// its tokens.
 	Refreshable bool
+	// Ends is when the refresh token expires and the person has to sign in again: SignedInAt plus
+	// Config.RefreshTokenValidity. Refreshing does not move it, with rotation or without. Zero if that
+	// is not configured, or there is no refresh token.
+	Ends time.Time
 }
 
 // Session returns the stored session. It makes no request and changes nothing.
@@ -63,9 +68,12 @@ func (c *Client) describe(r *record, t *tokens) *Session {
 		Issuer:             r.issuer,
 		ClientID:           c.cfg.ClientID,
 		SignedInAt:         r.signedIn,
-		IDTokenExpires:     t.get(IDToken).expires,
-		AccessTokenExpires: t.get(AccessToken).expires,
+		IDTokenExpires:     t.get(IDToken).ExpiresHere(),
+		AccessTokenExpires: t.get(AccessToken).ExpiresHere(),
 		Refreshable:        !r.refresh.Empty(),
+	}
+	if c.cfg.RefreshTokenValidity > 0 && s.Refreshable {
+		s.Ends = r.signedIn.Add(c.cfg.RefreshTokenValidity)
 	}
 	if claims := peek(t.get(IDToken).value); claims != nil {
 		s.Claims = maps.Clone(map[string]any(claims))

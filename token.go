@@ -42,6 +42,7 @@ type Token struct {
 	value   secret.Secret
 	issued  time.Time
 	expires time.Time
+	skew    time.Duration // the issuer's clock minus this machine's, when the token came
 }
 
 // Type says which token it is.
@@ -57,6 +58,15 @@ func (t Token) Issued() time.Time { return t.issued }
 // expires_in said, and the zero time if nothing did.
 func (t Token) Expires() time.Time { return t.expires }
 
+// ExpiresHere is Expires by this machine's clock, which may be wrong: it is what a program compares
+// with time.Now. The difference is learnt from the server when a token comes (RFC 9110 §6.6.1).
+func (t Token) ExpiresHere() time.Time {
+	if t.expires.IsZero() {
+		return t.expires
+	}
+	return t.expires.Add(-t.skew)
+}
+
 // Format implements fmt.Formatter so that a token never reaches a log.
 func (Token) Format(f fmt.State, _ rune) { io.WriteString(f, "[secret]") }
 
@@ -66,9 +76,12 @@ func (t Token) goodFor(now time.Time, ttl time.Duration) bool {
 	if life := t.expires.Sub(t.issued); ttl > life/2 {
 		ttl = life / 2
 	}
-	// Round strips the monotonic reading: it stands still while the machine sleeps.
-	return t.expires.Sub(now.Round(0)) > ttl
+	return t.left(now) > ttl
 }
+
+// left is what remains of the token's life. Round strips the monotonic reading of this machine's clock,
+// which stands still while the machine sleeps.
+func (t Token) left(now time.Time) time.Duration { return t.expires.Sub(now.Round(0).Add(t.skew)) }
 
 // TokenOptions refine what token is wanted. nil means all defaults.
 type TokenOptions struct {
@@ -155,6 +168,6 @@ func (s tokenSource) Token() (*oauth2.Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	tok := &oauth2.Token{AccessToken: access.Reveal(), TokenType: "Bearer", Expiry: access.Expires()}
+	tok := &oauth2.Token{AccessToken: access.Reveal(), TokenType: "Bearer", Expiry: access.ExpiresHere()}
 	return tok.WithExtra(map[string]any{"id_token": id.Reveal()}), nil
 }

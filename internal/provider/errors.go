@@ -43,6 +43,7 @@ type Error struct {
 	NoHost      bool   // the name does not exist
 	NoDomain    bool   // the user pool has no domain
 	NoDocument  bool   // something answers there, but not with a discovery document
+	AnswerLost  bool   // an earlier try was sent, its answer never came, and now the token counts as spent
 }
 
 func (e *Error) Error() string {

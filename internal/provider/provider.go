@@ -124,6 +124,7 @@ func (p *Provider) OffersOfflineAccess() bool {
 type Tokens struct {
 	ID, Access, Refresh secret.Secret // empty if absent
 	AccessExpiry        time.Time     // from expires_in; zero if absent
+	Skew                time.Duration // the server's clock minus this machine's when the answer came; 0 up to 2 s
 }
 
 func (p *Provider) config(redirectURI string) *oauth2.Config {
