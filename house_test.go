@@ -19,6 +19,8 @@ const module = "github.com/cogauth/cogauth"
 var owners = map[string][]string{
 	"github.com/pkg/browser":        {"internal/browser"},
 	"github.com/zalando/go-keyring": {"pkg/tokenstore"},
+	"filippo.io/age":                {"pkg/tokenstore/filestore"},
+	"golang.org/x/crypto":           {"pkg/tokenstore/filestore"},
 	"github.com/godbus/dbus/v5":     {"pkg/tokenstore", "internal/rig"},
 	"github.com/golang-jwt/jwt/v5":  {"internal/idtoken", "pkg/cognitotest"},
 	"golang.org/x/oauth2":           {".", "internal/provider"},

@@ -361,6 +361,10 @@ func (c *Client) tokensLost(r *record, t *tokens, err error) error {
 	return &SaveError{err}
 }
 
+// CheckStore finds out whether the Store keeps what it is given, by an entry of its own that it removes
+// again. Errors: tokenstore's.
+func (c *Client) CheckStore(ctx context.Context) error { return c.testStore(ctx) }
+
 // testStore finds out whether the store keeps what it is given, before there is something to lose.
 func (c *Client) testStore(ctx context.Context) error {
 	release, err := c.lock(ctx)

@@ -108,13 +108,16 @@ func (a *app) open(s *config.Settings) (*session, error) {
 		Resource:         s.Resource,
 		Expect:           s.Expect,
 		LogoutURL:        s.LogoutURL,
-		UsernameClaim:    s.UsernameClaim,
-		Store:            a.keychain(s.Interactive == config.Always),
-		CacheDir:         cache,
-		CAFiles:          s.CAFiles(),
-		OpenURL:          a.openURL,
-		Logger:           a.logger(),
-		UserAgent:        userAgent(),
+
+		RefreshTokenValidity: s.RefreshTokenValidity,
+
+		UsernameClaim: s.UsernameClaim,
+		Store:         a.store(s),
+		CacheDir:      cache,
+		CAFiles:       s.CAFiles(),
+		OpenURL:       a.openURL,
+		Logger:        a.logger(),
+		UserAgent:     userAgent(),
 	})
 	if err != nil {
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -45,12 +44,18 @@ standard input.
 The app client must have the callback URL registered, byte for byte:
 http://localhost:8585/callback unless you name others. A client secret is never a
 flag: it is asked for, or read from standard input with --client-secret-stdin, and
-kept in the keychain.`,
+kept where the session is.
+
+The session is kept in the keychain. Where there is none, as on servers, in
+containers and in WSL, --store file keeps it in encrypted files, opened by an age
+or SSH key without a passphrase: --store-key /run/secrets/cogauth. Without
+--store-key a key is made beside config.toml, which protects backups alone.`,
 		`  cogauth configure
   cogauth configure --user-pool-id eu-west-1_AbCdEfGhI --client-id 1h57kf5cpq17m0eml12EXAMPLE
   cogauth configure --from amplify_outputs.json
   cogauth configure --from http://localhost:8585 --profile openmetadata
-  cogauth configure --client-secret-stdin --profile work < secret.txt`, a.configure)
+  cogauth configure --client-secret-stdin --profile work < secret.txt
+  cogauth configure --store file --store-key /run/secrets/cogauth`, a.configure)
 	f := &a.flags.configure
 	text := func(p *string, name, usage string) { c.Flags().StringVar(p, name, "", usage) }
 	text(&f.UserPoolID, "user-pool-id", "ID of the Cognito user pool, such as eu-west-1_AbCdEfGhI")
@@ -69,11 +74,15 @@ kept in the keychain.`,
 	text(&f.RefreshTokenValidity, "refresh-token-validity", "how long a sign-in lasts at this app client, such as 30d")
 	text(&f.CAFile, "ca-file", "PEM file with a certificate authority to trust as well")
 	text(&f.UsernameClaim, "username-claim", "ID token claim that names you")
+	text(&f.Store, "store", "where the session is kept: keychain or file; without other settings, moves the profile as it is")
+	text(&f.StoreKey, "store-key", "age or SSH key that opens the file store, such as a mounted secret")
+	text(&f.StoreDir, "store-dir", "folder of the file store")
 	c.Flags().StringVar(&a.flags.interactive, "interactive", "", "whether token may open a browser: never, auto or always")
 	c.Flags().BoolVar(&f.makeDefault, "default", false, "make it the default profile")
 	text(&f.from, "from", "file, server URL or - to take the settings from")
-	c.Flags().BoolVar(&f.secretStdin, "client-secret-stdin", false, "read the app client's secret from standard input and keep it in the keychain; without other settings, of the profile as it is")
+	c.Flags().BoolVar(&f.secretStdin, "client-secret-stdin", false, "read the app client's secret from standard input and keep it; without other settings, of the profile as it is")
 	_ = c.RegisterFlagCompletionFunc("interactive", fixed(config.Never, config.Auto, config.Always))
+	_ = c.RegisterFlagCompletionFunc("store", fixed(config.Keychain, config.FileStore))
 	_ = c.MarkFlagFilename("from", "json")
 	return c
 }
@@ -96,6 +105,12 @@ func (a *app) configure(ctx context.Context) error {
 	}
 	if f.secretStdin && f.from == "" && reflect.DeepEqual(f.Profile, config.Profile{}) {
 		return a.configureSecret(ctx)
+	}
+	if err := absolute(&f.StoreKey, &f.StoreDir, &f.CAFile); err != nil {
+		return err
+	}
+	if a.flags.configure = f; f.storeAlone() {
+		return a.configureStore(ctx, file)
 	}
 	p := &proposal{name: a.asked(), profile: f.Profile}
 	if p.name != "" {
@@ -121,12 +136,6 @@ func (a *app) configure(ctx context.Context) error {
 	}
 	if p.name == "" {
 		p.name = "default"
-	}
-	if ca := p.profile.CAFile; ca != "" && !strings.HasPrefix(ca, "~") {
-		// On the command line a relative path means this folder; in the file, the file's.
-		if p.profile.CAFile, err = filepath.Abs(ca); err != nil {
-			return err
-		}
 	}
 	if err := p.profile.Validate(); err != nil {
 		return err
@@ -159,8 +168,15 @@ func (a *app) write(ctx context.Context, file *config.File, p *proposal) error {
 	if err := file.Check(p.name, p.profile, a.flags.configure.makeDefault); err != nil {
 		return err
 	}
+	if err := a.readyStore(p.profile); err != nil {
+		return err
+	}
+	place, err := a.resolveAs(file, p.name, p.profile)
+	if err != nil {
+		return err
+	}
 	former := a.former(file, p)
-	undo, err := a.keepSecret(ctx, p)
+	undo, err := a.keepSecret(ctx, file, p)
 	if err != nil {
 		return err
 	}
@@ -175,7 +191,7 @@ func (a *app) write(ctx context.Context, file *config.File, p *proposal) error {
 		}
 	}
 	if !p.secret.Empty() {
-		a.say("its client secret is in the keychain")
+		a.say("its client secret is in %s", placeOf(place))
 	}
 	for _, ad := range p.advice {
 		a.say("before you can sign in: %s", ad.hint)
@@ -203,11 +219,11 @@ func (a *app) former(file *config.File, p *proposal) *session {
 
 // keepSecret puts the secret into the keychain, before the profile that needs it is written. undo
 // takes it out again.
-func (a *app) keepSecret(ctx context.Context, p *proposal) (undo func(), err error) {
+func (a *app) keepSecret(ctx context.Context, file *config.File, p *proposal) (undo func(), err error) {
 	if p.secret.Empty() {
 		return func() {}, nil
 	}
-	client, err := a.secretHolder(p.name, p.profile)
+	client, err := a.secretHolder(file, p.name, p.profile)
 	if err != nil {
 		return nil, err
 	}
@@ -227,14 +243,18 @@ func (a *app) keepSecret(ctx context.Context, p *proposal) (undo func(), err err
 
 // secretHolder is a Client for nothing but the keychain entry of a profile's secret, which is bound to
 // the profile's provider.
-func (a *app) secretHolder(name string, p config.Profile) (*cogauth.Client, error) {
+func (a *app) secretHolder(file *config.File, name string, p config.Profile) (*cogauth.Client, error) {
+	s, err := a.resolveAs(file, name, p)
+	if err != nil {
+		return nil, err
+	}
 	cache, err := config.CacheDir(a.env())
 	if err != nil {
 		return nil, err
 	}
 	return cogauth.New(cogauth.Config{
 		Profile: name, ClientID: p.ClientID, UserPoolID: p.UserPoolID, Issuer: p.Issuer, Domain: p.Domain, Region: p.Region,
-		Store: a.keychain(false), CacheDir: cache, OpenURL: a.openURL,
+		Store: a.store(s), CacheDir: cache, OpenURL: a.openURL,
 	})
 }
 
@@ -254,7 +274,7 @@ func (a *app) configureSecret(ctx context.Context) error {
 	if err := s.SetClientSecret(ctx, given.Reveal()); err != nil {
 		return fmt.Errorf("keep the client secret: %w", err)
 	}
-	a.say("the client secret of profile %s is in the keychain", s.profile)
+	a.say("the client secret of profile %s is in %s", s.profile, placeOf(s.settings))
 	a.say("next: %s login --profile %s", a.name(), s.profile)
 	return nil
 }

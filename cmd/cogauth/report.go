@@ -62,10 +62,11 @@ var hints = []struct {
 	{config.ErrInvalid, exitMisconfigured, ""},
 	{cogauth.ErrNotSaved, exitKeychain, "the token is good until it expires; see that the keychain is unlocked and accepts entries, then sign in again"},
 	{tokenstore.ErrLocked, exitKeychain, "unlock the keychain, or run this in a terminal of your desktop session, where it can ask you to"},
-	{tokenstore.ErrUnavailable, exitKeychain, "cogauth needs a keychain in this session, such as GNOME Keyring, KWallet or KeePassXC; over SSH, see that DBUS_SESSION_BUS_ADDRESS is set"},
+	{tokenstore.ErrUnavailable, exitKeychain, "on a server, in a container or in WSL keep the session in encrypted files: {cogauth} configure --store file{profile}; on a desktop see that GNOME Keyring, KWallet or KeePassXC runs, and over SSH that DBUS_SESSION_BUS_ADDRESS is set"},
 	{tokenstore.ErrTooLarge, exitKeychain, "the session is larger than this system's keychain can hold; ask the pool's administrator about smaller tokens"},
 	{tokenstore.ErrBroken, exitKeychain, "the keychain program may be hanging: restart it, or sign out of the desktop and in again"},
 	{tokenstore.ErrNotFound, exitKeychain, "run {login}"},
+	{cogauth.ErrAnswerLost, exitLoginRequired, "run {login}; a pool that rotates refresh tokens should have a grace period, with which this cannot happen"},
 	{cogauth.ErrLoginRequired, exitLoginRequired, "run {login}"},
 	{loopback.ErrPortBusy, exitIncomplete, "stop that program for a moment, or register a second callback URL and add it to callback_urls"},
 	{cogauth.ErrLoginIncomplete, exitIncomplete, "run {login} again; if the browser shows an error, its address bar says which (error=…), and you can paste that address into the waiting {login}"},
@@ -107,6 +108,9 @@ func (a *app) report(ctx context.Context, err error) int {
 		if exit == exitFailed && errors.Is(err, h.is) {
 			exit, text = h.exit, h.hint
 		}
+	}
+	if exit == exitKeychain && a.opened != nil && a.opened.settings != nil && a.opened.settings.Store == config.FileStore {
+		text = "see that the file store's key and folder are there, yours alone, and the right ones: {cogauth} config explain{profile} shows store_key and store_dir"
 	}
 	command := ""
 	if exit == exitRefused || exit == exitMisconfigured {

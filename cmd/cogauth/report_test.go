@@ -41,7 +41,7 @@ func TestHintsAreComplete(t *testing.T) {
 		"cogauth.ErrOffline": cogauth.ErrOffline, "cogauth.ErrMisconfigured": cogauth.ErrMisconfigured,
 		"cogauth.ErrLoginIncomplete": cogauth.ErrLoginIncomplete, "cogauth.ErrNotSaved": cogauth.ErrNotSaved, "cogauth.ErrUntrusted": cogauth.ErrUntrusted,
 		"cogauth.ErrNoDomain": cogauth.ErrNoDomain, "cogauth.ErrNoDiscovery": cogauth.ErrNoDiscovery, "cogauth.ErrNoLoginPages": cogauth.ErrNoLoginPages,
-		"cogauth.ErrForeignSecret": cogauth.ErrForeignSecret, "cogauth.ErrNoLogoutURL": cogauth.ErrNoLogoutURL, "cogauth.ErrNoIDToken": cogauth.ErrNoIDToken, "cogauth.ErrUnexpectedPerson": cogauth.ErrUnexpectedPerson,
+		"cogauth.ErrForeignSecret": cogauth.ErrForeignSecret, "cogauth.ErrNoLogoutURL": cogauth.ErrNoLogoutURL, "cogauth.ErrNoIDToken": cogauth.ErrNoIDToken, "cogauth.ErrAnswerLost": cogauth.ErrAnswerLost, "cogauth.ErrUnexpectedPerson": cogauth.ErrUnexpectedPerson,
 		"tokenstore.ErrNotFound": tokenstore.ErrNotFound, "tokenstore.ErrTooLarge": tokenstore.ErrTooLarge,
 		"tokenstore.ErrLocked": tokenstore.ErrLocked, "tokenstore.ErrUnavailable": tokenstore.ErrUnavailable,
 		"tokenstore.ErrBroken": tokenstore.ErrBroken,

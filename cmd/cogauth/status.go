@@ -30,11 +30,11 @@ func (a *app) status(ctx context.Context) error {
 	if a.flags.json {
 		return a.printJSON(statusJSON{
 			Profile: s.profile, SignedIn: true, Issuer: sess.Issuer, ClientID: sess.ClientID, Username: sess.Username, Subject: sess.Subject,
-			SignedInAt: stamp(sess.SignedInAt), IDTokenExpires: stamp(sess.IDTokenExpires), AccessTokenExpires: stamp(sess.AccessTokenExpires), Refreshable: sess.Refreshable, Ends: stamp(s.ends(sess)),
+			SignedInAt: stamp(sess.SignedInAt), IDTokenExpires: stamp(sess.IDTokenExpires), AccessTokenExpires: stamp(sess.AccessTokenExpires), Refreshable: sess.Refreshable, Ends: stamp(sess.Ends),
 		})
 	}
 	now := time.Now()
-	renewal := "by itself, with the refresh token in the keychain"
+	renewal := "by itself, with the refresh token in " + placeOf(s.settings)
 	switch {
 	case s.demo:
 		renewal = "only while the demo pool runs"
@@ -51,18 +51,10 @@ func (a *app) status(ctx context.Context) error {
 		{"access token", expiry(sess.AccessTokenExpires, now)},
 		{"renewed", renewal},
 	}
-	if end := s.ends(sess); !end.IsZero() {
-		rows = append(rows, [2]string{"sign-in ends", until(end, now)})
+	if !sess.Ends.IsZero() {
+		rows = append(rows, [2]string{"sign-in ends", until(sess.Ends, now)})
 	}
 	return a.printTable(rows)
-}
-
-// ends is when the refresh token expires, if refresh_token_validity says how long one lives.
-func (s *session) ends(sess *cogauth.Session) time.Time {
-	if s.settings == nil || s.settings.RefreshTokenValidity == 0 || !sess.Refreshable {
-		return time.Time{}
-	}
-	return sess.SignedInAt.Add(s.settings.RefreshTokenValidity)
 }
 
 func expiry(t, now time.Time) string {

@@ -25,10 +25,13 @@
 //	ca_file        = "~/corp.pem"
 //	username_claim = "email"
 //	interactive    = "auto" # or never, the default, or always
+//	store          = "file" # or keychain, the default
+//	store_key      = "/run/secrets/cogauth" # opens the file store
+//	store_dir      = "/var/lib/me/cogauth"  # where it is
 //
 //	refresh_token_validity = "30d" # as the app client has it
 //
-// A client secret has no key: it is kept in the keychain.
+// A client secret has no key: it is kept where the session is.
 //
 // A flag beats the environment, which beats the file, which beats the default; Settings.Explain
 // tells which of them a value came from. What identifies a session (the pool or issuer, the client,
@@ -54,6 +57,12 @@ const (
 	Never  = "never"
 	Auto   = "auto"
 	Always = "always"
+)
+
+// Values of the key store: where sessions are kept.
+const (
+	Keychain  = "keychain"
+	FileStore = "file"
 )
 
 // Reserved is the name of the profile that cogauth's demo keeps outside the file. The file cannot
@@ -92,6 +101,9 @@ type Profile struct {
 	CAFile        string   // ca_file: PEM certificates to trust besides the system's
 	UsernameClaim string   // username_claim: the ID-token claim that names the person
 	Interactive   string   // interactive: Never, Auto or Always
+	Store         string   // store: Keychain or FileStore, where the session is kept
+	StoreKey      string   // store_key: an age or SSH key that opens the file store
+	StoreDir      string   // store_dir: the folder of the file store
 
 	RefreshTokenValidity string // refresh_token_validity: how long a sign-in lasts, such as 30d
 }
@@ -117,6 +129,9 @@ const (
 	keyLogoutURL     = "logout_url"
 	keyExpect        = "expect"
 	keyValidity      = "refresh_token_validity"
+	keyStore         = "store"
+	keyStoreKey      = "store_key"
+	keyStoreDir      = "store_dir"
 )
 
 // topKeys and profileKeys are all there is, in the order in which they are written and explained.
@@ -125,7 +140,7 @@ var (
 	profileKeys = []string{
 		keyUserPoolID, keyIssuer, keyDomain, keyRegion, keyClientID, keyCallbackURLs, keyScopes,
 		keyIdP, keyIdPIdentifier, keyLang, keyResource, keyLogoutURL, keyExpect, keyValidity,
-		keyCAFile, keyUsernameClaim, keyInteractive,
+		keyCAFile, keyUsernameClaim, keyInteractive, keyStore, keyStoreKey, keyStoreDir,
 	}
 )
 
@@ -167,6 +182,12 @@ func (p *Profile) field(key string) any {
 		return &p.Expect
 	case keyValidity:
 		return &p.RefreshTokenValidity
+	case keyStore:
+		return &p.Store
+	case keyStoreKey:
+		return &p.StoreKey
+	case keyStoreDir:
+		return &p.StoreDir
 	}
 	return nil
 }

@@ -139,7 +139,7 @@ func (tc badFile) run(t *testing.T) {
 	}
 }
 
-const profileKeyList = "the keys here are user_pool_id, issuer, domain, region, client_id, callback_urls, scopes, idp, idp_identifier, lang, resource, logout_url, expect, refresh_token_validity, ca_file, username_claim, interactive"
+const profileKeyList = "the keys here are user_pool_id, issuer, domain, region, client_id, callback_urls, scopes, idp, idp_identifier, lang, resource, logout_url, expect, refresh_token_validity, ca_file, username_claim, interactive, store, store_key, store_dir"
 
 // G3: unknown keys are refused, at every level, with the nearest one that exists.
 func TestG3UnknownKeysAreRefused(t *testing.T) {

@@ -80,6 +80,31 @@ func CacheDir(env Env) (string, error) {
 	return env.below("HOME", ".cache", "cogauth")
 }
 
+// defaultStoreDir is the folder of the file store: %LocalAppData%\cogauth\store on Windows, else
+// $XDG_DATA_HOME/cogauth/store if that is absolute, else ~/Library/Application Support/cogauth/store on
+// macOS and ~/.local/share/cogauth/store elsewhere.
+func defaultStoreDir(env Env) (string, error) {
+	if env.windows() {
+		return env.below("LocalAppData", "cogauth", "store")
+	}
+	if dir := env.get("XDG_DATA_HOME"); env.abs(dir) {
+		return env.join(dir, "cogauth", "store"), nil
+	}
+	if env.GOOS == "darwin" {
+		return env.below("HOME", "Library", "Application Support", "cogauth", "store")
+	}
+	return env.below("HOME", ".local", "share", "cogauth", "store")
+}
+
+// DefaultStoreKey is the file store's key where none is named: store.key beside config.toml.
+func DefaultStoreKey(env Env) (string, error) {
+	path, err := Path(env)
+	if err != nil {
+		return "", err
+	}
+	return env.join(env.dir(path), "store.key"), nil
+}
+
 // below joins elem to the folder that a variable names.
 func (e Env) below(variable string, elem ...string) (string, error) {
 	dir := e.get(variable)

@@ -242,6 +242,7 @@ var everything = map[string]Profile{
 		CallbackURLs: []string{"http://localhost:1/a"}, Scopes: []string{"openid", "https://api.example.com/read"},
 		IdP: `Corp "x"`, Lang: "pt-BR", Resource: "https://api.example.com", LogoutURL: "https://app.example.com/bye",
 		Expect: "@example.com", RefreshTokenValidity: "12h", CAFile: "/corp.pem", UsernameClaim: "email", Interactive: Auto,
+		Store: FileStore, StoreKey: "/run/secrets/key", StoreDir: "/var/lib/me",
 	},
 }
 

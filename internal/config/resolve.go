@@ -63,6 +63,10 @@ type Settings struct {
 	UsernameClaim string // "" if not set
 	Interactive   string // Never, Auto or Always
 
+	Store    string // Keychain or FileStore
+	StoreKey string // full path of the key that opens a FileStore
+	StoreDir string // full path of a FileStore's folder
+
 	origins map[string]string // by key; a key that is missing has its default
 }
 
@@ -109,6 +113,9 @@ func (s *Settings) Explain() []Value {
 		{Key: "SSL_CERT_FILE", Value: s.SSLCertFile},
 		{Key: keyUsernameClaim, Value: s.UsernameClaim},
 		{Key: keyInteractive, Value: s.Interactive},
+		{Key: keyStore, Value: s.Store},
+		{Key: keyStoreKey, Value: s.StoreKey},
+		{Key: keyStoreDir, Value: s.StoreDir},
 	}
 	for i := range values {
 		v := &values[i]
@@ -155,6 +162,9 @@ func (f *File) Resolve(flags Flags, env Env) (*Settings, error) {
 		CAFile:        p.CAFile,
 		UsernameClaim: p.UsernameClaim,
 		Interactive:   p.Interactive,
+		Store:         p.Store,
+		StoreKey:      p.StoreKey,
+		StoreDir:      p.StoreDir,
 		origins:       map[string]string{"profile": origin},
 	}
 	s.RefreshTokenValidity, _ = parseValidity(p.RefreshTokenValidity) // checked above
@@ -168,10 +178,25 @@ func (f *File) Resolve(flags Flags, env Env) (*Settings, error) {
 	if err := s.overrideInteractive(flags, env); err != nil {
 		return nil, err
 	}
-	if err := s.expandCAFile(f, env); err != nil {
-		return nil, err
+	for _, v := range []struct {
+		key, variable string
+		field         *string
+	}{
+		{keyCAFile, "COGAUTH_CA_FILE", &s.CAFile},
+		{keyStoreKey, "COGAUTH_STORE_KEY", &s.StoreKey},
+		{keyStoreDir, "COGAUTH_STORE_DIR", &s.StoreDir},
+	} {
+		if env.get(v.variable) != "" {
+			continue // what the file says does not count
+		}
+		if *v.field, err = f.fullPath(*v.field, v.key, name, env); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.rootsFromEnv(env); err != nil {
+		return nil, err
+	}
+	if err := s.storeFromEnv(env); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -213,25 +238,65 @@ func (s *Settings) overrideInteractive(flags Flags, env Env) error {
 	return nil
 }
 
-// expandCAFile makes the file's ca_file absolute: relative means relative to the folder of
-// config.toml, because nobody knows in which folder a helper will be started.
-func (s *Settings) expandCAFile(f *File, env Env) error {
-	if s.CAFile == "" || env.get("COGAUTH_CA_FILE") != "" {
-		return nil
+// fullPath makes a path of the file absolute: relative means relative to the folder of config.toml,
+// because nobody knows in which folder a helper will be started.
+func (f *File) fullPath(value, key, profile string, env Env) (string, error) {
+	if value == "" {
+		return "", nil
 	}
-	p, err := env.expand(s.CAFile, keyCAFile)
+	p, err := env.expand(value, key)
 	if err != nil {
-		return f.place(err, s.Profile)
+		return "", f.place(err, profile)
 	}
 	switch {
 	case env.abs(p):
+		return p, nil
 	case env.windows() && (hasDrive(p) || env.isSeparator(p[0])):
-		return f.place(invalid(keyCAFile, "write the full path, drive and backslash included",
-			"ca_file depends on the current drive"), s.Profile)
-	default:
-		p = env.join(env.dir(f.Path), p)
+		return "", f.place(invalid(key, "write the full path, drive and backslash included", "%s depends on the current drive", key), profile)
 	}
-	s.CAFile = p
+	return env.join(env.dir(f.Path), p), nil
+}
+
+// storeFromEnv applies the variables that choose where sessions are kept, and the defaults.
+func (s *Settings) storeFromEnv(env Env) error {
+	if v := env.get("COGAUTH_STORE"); v != "" {
+		if err := checkStoreName(v, "COGAUTH_STORE"); err != nil {
+			return err
+		}
+		s.Store, s.origins[keyStore] = v, "environment COGAUTH_STORE"
+	}
+	if s.Store == "" {
+		s.Store = Keychain
+	}
+	if s.Store != FileStore {
+		return nil
+	}
+	for _, v := range []struct {
+		variable, key string
+		field         *string
+		otherwise     func(Env) (string, error)
+	}{
+		{"COGAUTH_STORE_KEY", keyStoreKey, &s.StoreKey, DefaultStoreKey},
+		{"COGAUTH_STORE_DIR", keyStoreDir, &s.StoreDir, defaultStoreDir},
+	} {
+		switch value := env.get(v.variable); {
+		case value != "":
+			p, err := env.expand(value, v.variable)
+			if err != nil {
+				return err
+			}
+			if !printable(p) || !env.abs(p) {
+				return invalid(v.variable, "write the full path", "%s is not an absolute path", v.variable)
+			}
+			*v.field, s.origins[v.key] = p, "environment "+v.variable
+		case *v.field == "":
+			p, err := v.otherwise(env)
+			if err != nil {
+				return err
+			}
+			*v.field = p
+		}
+	}
 	return nil
 }
 

@@ -107,6 +107,9 @@ func TestG2ExplainTellsEveryKeyInOneOrder(t *testing.T) {
 		{"SSL_CERT_FILE", "", "not set"},
 		{"username_claim", "email", fileOrigin},
 		{"interactive", "always", "flag --interactive"},
+		{"store", "keychain", "default"},
+		{"store_key", "", "not set"},
+		{"store_dir", "", "not set"},
 	}
 	if got := s.Explain(); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -130,7 +133,7 @@ func TestResolveDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Settings{
-		Profile: "a", UserPoolID: "eu-west-1_A", ClientID: "x", Interactive: Never,
+		Profile: "a", UserPoolID: "eu-west-1_A", ClientID: "x", Interactive: Never, Store: Keychain,
 		CallbackURLs: []string{"http://localhost:8585/callback"}, Scopes: []string{"openid"},
 	}
 	got := *s
@@ -230,7 +233,8 @@ func TestOnlyTheProfileInUseIsChecked(t *testing.T) {
 // which the listener's host, port and path derive, are those of the file; and no other key than
 // callback_urls exists that could change them.
 func TestA5NoSettingChangesListenerWithoutRedirectURI(t *testing.T) {
-	known := []string{"AWS_CA_BUNDLE", "COGAUTH_CA_FILE", "COGAUTH_INTERACTIVE", "COGAUTH_PROFILE", "HOME", "SSL_CERT_FILE"}
+	known := []string{"AWS_CA_BUNDLE", "COGAUTH_CA_FILE", "COGAUTH_CONFIG", "COGAUTH_INTERACTIVE", "COGAUTH_PROFILE",
+		"COGAUTH_STORE", "COGAUTH_STORE_DIR", "COGAUTH_STORE_KEY", "HOME", "SSL_CERT_FILE", "XDG_CONFIG_HOME", "XDG_DATA_HOME"}
 	f := parsed(t, example)
 	for name, p := range f.Profiles {
 		calm, err := f.Resolve(Flags{Profile: name}, Env{})
@@ -245,6 +249,8 @@ func TestA5NoSettingChangesListenerWithoutRedirectURI(t *testing.T) {
 				return name
 			case "COGAUTH_INTERACTIVE":
 				return "always"
+			case "COGAUTH_STORE":
+				return FileStore
 			}
 			return "/http://0.0.0.0:1/evil"
 		}}
@@ -339,5 +345,44 @@ func BenchmarkLoadResolve(b *testing.B) {
 		if _, err := f.Resolve(Flags{}, home); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// C5, C8: the store is an explicit choice, by the file or the environment, and its paths are full ones.
+func TestC8StoreIsChosen(t *testing.T) {
+	const base = "[profiles.a]\nuser_pool_id = 'eu-west-1_A'\nclient_id = 'x'\n"
+	for _, tc := range []struct {
+		name, file     string
+		vars           []string
+		store          string
+		key, dir, flaw string
+	}{
+		{name: "default", store: Keychain},
+		{name: "file", file: "store = 'file'\n", store: FileStore, key: "/home/ann/.config/cogauth/store.key", dir: "/home/ann/.local/share/cogauth/store"},
+		{name: "paths of the file", file: "store = 'file'\nstore_key = '~/.ssh/id_ed25519'\nstore_dir = 'sessions'\n", store: FileStore,
+			key: "/home/ann/.ssh/id_ed25519", dir: "/home/ann/.config/cogauth/sessions"},
+		{name: "environment", vars: []string{"COGAUTH_STORE=file", "COGAUTH_STORE_KEY=/run/secrets/k", "XDG_DATA_HOME=/data"}, store: FileStore,
+			key: "/run/secrets/k", dir: "/data/cogauth/store"},
+		{name: "environment beats file", file: "store = 'file'\nstore_key = '/k'\n", vars: []string{"COGAUTH_STORE=keychain"}, store: Keychain, key: "/k"},
+		{name: "unknown", file: "store = 'plain'\n", flaw: "store is neither keychain nor file"},
+		{name: "unknown in the environment", vars: []string{"COGAUTH_STORE=plain"}, flaw: "COGAUTH_STORE is neither"},
+		{name: "relative in the environment", vars: []string{"COGAUTH_STORE=file", "COGAUTH_STORE_KEY=k"}, flaw: "COGAUTH_STORE_KEY is not an absolute path"},
+		{name: "a key for nothing", file: "store_key = '/k'\n", flaw: "store_key is set"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s, err := parsed(t, base+tc.file).Resolve(Flags{}, env("linux", append(tc.vars, "HOME=/home/ann")...))
+			if tc.flaw != "" {
+				if err == nil || !strings.Contains(err.Error(), tc.flaw) {
+					t.Errorf("got %v, want %q", err, tc.flaw)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Store != tc.store || s.StoreKey != tc.key || s.StoreDir != tc.dir {
+				t.Errorf("got %s, key %q, folder %q, want %s, %q, %q", s.Store, s.StoreKey, s.StoreDir, tc.store, tc.key, tc.dir)
+			}
+		})
 	}
 }

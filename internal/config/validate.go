@@ -23,7 +23,7 @@ func (p Profile) Validate() error {
 func (p Profile) check() *Error {
 	for _, check := range []func(Profile) *Error{
 		checkProvider, checkClientID, checkCallbackURLs, checkScopes, checkIdP, checkLang, checkResource,
-		checkLogoutURL, checkExpect, checkValidity, checkCAFile, checkUsernameClaim,
+		checkLogoutURL, checkExpect, checkValidity, checkCAFile, checkUsernameClaim, checkStore,
 	} {
 		if err := check(p); err != nil {
 			return err
@@ -35,6 +35,31 @@ func (p Profile) check() *Error {
 // invalid is the common form of an error about one key; format and args make the fact.
 func invalid(key, fix, format string, args ...any) *Error {
 	return &Error{Key: key, Fact: fmt.Sprintf(format, args...), Fix: fix}
+}
+
+// checkStore checks where the session is kept. Whether the files are there is found out when they are used.
+func checkStore(p Profile) *Error {
+	if p.Store != "" {
+		if err := checkStoreName(p.Store, keyStore); err != nil {
+			return err
+		}
+	}
+	for key, value := range map[string]string{keyStoreKey: p.StoreKey, keyStoreDir: p.StoreDir} {
+		if !printable(value) {
+			return invalid(key, "write the path in plain characters", "%s holds a control character or is not UTF-8", key)
+		}
+		if value != "" && p.Store != FileStore {
+			return invalid(key, `set store = "file" as well, or delete it`, "%s is set, and the session is not kept in files", key)
+		}
+	}
+	return nil
+}
+
+func checkStoreName(value, key string) *Error {
+	if value != Keychain && value != FileStore {
+		return invalid(key, "set it to "+Keychain+" or "+FileStore, "%s is neither %s nor %s", key, Keychain, FileStore)
+	}
+	return nil
 }
 
 // CheckName returns an *Error unless name can be a profile's.

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/cogauth/cogauth"
+	"github.com/cogauth/cogauth/internal/config"
+	"github.com/cogauth/cogauth/pkg/tokenstore"
+	"github.com/cogauth/cogauth/pkg/tokenstore/filestore"
+)
+
+// store is where the profile keeps its session.
+func (a *app) store(s *config.Settings) tokenstore.Store {
+	if s.Store == config.FileStore {
+		return filestore.Open(s.StoreDir, s.StoreKey)
+	}
+	return a.keychain(s.Interactive == config.Always)
+}
+
+// placeOf is what the person calls that.
+func placeOf(s *config.Settings) string {
+	if s != nil && s.Store == config.FileStore {
+		return "the file store in " + s.StoreDir
+	}
+	return "the keychain"
+}
+
+// storeAlone reports whether the flags choose a store and nothing else: then the profile stays as it is.
+func (f *configureFlags) storeAlone() bool {
+	return f.Store != "" && f.from == "" && !f.secretStdin &&
+		strings.Join([]string{f.UserPoolID, f.Issuer, f.Domain, f.Region, f.ClientID, f.IdP, f.IdPIdentifier, f.Lang, f.Resource,
+			f.LogoutURL, f.Expect, f.RefreshTokenValidity, f.CAFile, f.UsernameClaim, f.Interactive}, "") == "" &&
+		len(f.CallbackURLs)+len(f.Scopes) == 0
+}
+
+// resolveAs tells what a profile would mean if the file held it.
+func (a *app) resolveAs(file *config.File, name string, p config.Profile) (*config.Settings, error) {
+	as := &config.File{Path: file.Path, Profiles: map[string]config.Profile{name: p}}
+	return as.Resolve(config.Flags{Profile: name}, a.env())
+}
+
+// readyStore makes the key of a file store if none was named and none is there yet, and says what it is
+// worth.
+func (a *app) readyStore(p config.Profile) error {
+	if p.Store != config.FileStore || p.StoreKey != "" || a.getenv("COGAUTH_STORE_KEY") != "" {
+		return nil
+	}
+	key, err := config.DefaultStoreKey(a.env())
+	if err != nil {
+		return err
+	}
+	switch err := filestore.NewKey(key); {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	a.say("made the key %s", key)
+	a.say("it lies on the same disk as what it opens: it protects backups of the store alone, not against somebody who can read your files; where you can, mount a secret and name it with --store-key")
+	return nil
+}
+
+// configureStore moves a profile's session to another store and remembers the choice. From then on there
+// is one session, in the chosen place: what was in the other one is removed, or it would be found there,
+// out of date, when somebody chooses that again.
+func (a *app) configureStore(ctx context.Context, file *config.File) error {
+	if a.getenv("COGAUTH_STORE") != "" {
+		return &usageError{errors.New("COGAUTH_STORE chooses the store in this environment: unset it first")}
+	}
+	was, err := a.settings()
+	if err != nil {
+		return err
+	}
+	f := a.flags.configure
+	profile := file.Profiles[was.Profile]
+	profile.Store, profile.StoreKey, profile.StoreDir = f.Store, f.StoreKey, f.StoreDir
+	if f.Store == config.Keychain {
+		profile.Store = "" // a default is not written down
+	}
+	if err := profile.Validate(); err != nil {
+		return err
+	}
+	if err := file.Check(was.Profile, profile, false); err != nil {
+		return err
+	}
+	if err := a.readyStore(profile); err != nil {
+		return err
+	}
+	will, err := a.resolveAs(file, was.Profile, profile)
+	if err != nil {
+		return err
+	}
+	if will.Store == was.Store && will.StoreDir == was.StoreDir && will.StoreKey == was.StoreKey {
+		a.say("profile %s keeps its session in %s already", was.Profile, placeOf(was))
+		return nil
+	}
+	from, err := a.open(was)
+	if err != nil {
+		return err
+	}
+	to, err := a.open(will)
+	if err != nil {
+		return err
+	}
+	if err := to.CheckStore(ctx); err != nil {
+		return err
+	}
+	moved, err := a.move(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	if err := file.Put(was.Profile, profile, false); err != nil {
+		return errors.Join(err, to.Discard(ctx))
+	}
+	if moved {
+		if err := from.Discard(ctx); err != nil {
+			a.say("warning: %s still holds the session: %s", placeOf(was), oneLine(err.Error()))
+		}
+	}
+	a.say("profile %s keeps its session in %s from now on", was.Profile, placeOf(will))
+	if s, err := to.Session(ctx); err == nil {
+		a.say("you stay signed in as %s", s.Username)
+	} else {
+		a.say("next: %s login --profile %s", a.name(), was.Profile)
+	}
+	return nil
+}
+
+// move copies what there is. A store that cannot be read is what people leave: then what the new one
+// holds from an earlier time goes as well, and nothing was moved.
+func (a *app) move(ctx context.Context, from, to *session) (moved bool, err error) {
+	_, readErr := from.Session(ctx)
+	if readErr != nil && !errors.Is(readErr, cogauth.ErrLoginRequired) && !errors.Is(readErr, cogauth.ErrMisconfigured) {
+		a.say("warning: nothing could be taken along from %s: %s", placeOf(from.settings), oneLine(readErr.Error()))
+		return false, to.Discard(ctx)
+	}
+	if err := from.CopyTo(ctx, to.Client); err != nil {
+		return false, fmt.Errorf("move the session: %w", err)
+	}
+	return true, nil
+}
+
+// absolute makes paths of flags full ones: on the command line a relative path means this folder.
+func absolute(paths ...*string) error {
+	for _, p := range paths {
+		if *p == "" || strings.HasPrefix(*p, "~") {
+			continue
+		}
+		full, err := filepath.Abs(*p)
+		if err != nil {
+			return err
+		}
+		*p = full
+	}
+	return nil
+}
