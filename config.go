@@ -306,6 +306,7 @@ func (c *Client) discover(ctx context.Context) (*provider.Provider, error) {
 	if p.ClientSecret, err = c.clientSecret(ctx); err != nil {
 		return nil, err
 	}
+	p.Now = c.now
 	c.mu.Lock()
 	c.provider = p
 	c.mu.Unlock()

@@ -193,7 +193,7 @@ func (c *Client) redeem(ctx context.Context, r *record, old *tokens) (*tokens, e
 	// The last moment to give up. Once the request is on its way its answer may hold the only good
 	// refresh token there is, so the caller's impatience no longer counts; the request's own bound does.
 	held := context.WithoutCancel(ctx)
-	answer, err := p.Refresh(held, r.refresh)
+	answer, err := p.Refresh(ctx, r.refresh) // which sends under a context of its own
 	if err != nil {
 		release()
 		return nil, c.refreshFailed(held, r, stored, translate(err))

@@ -43,6 +43,8 @@ type Error struct {
 	NoHost      bool   // the name does not exist
 	NoDomain    bool   // the user pool has no domain
 	NoDocument  bool   // something answers there, but not with a discovery document
+	stalled     bool   // it ran into this package's own bound
+	undialled   bool   // there was no connection
 	AnswerLost  bool   // an earlier try was sent, its answer never came, and now the token counts as spent
 }
 
@@ -115,11 +117,12 @@ func netError(ctx context.Context, op, host string, err error) error {
 	case errors.As(err, &hostname), errors.As(err, &invalid), errors.As(err, &record):
 		return &Error{Kind: Misconfigured, Op: op, Fact: "the certificate of " + host + " is not valid for it"}
 	case errors.As(err, &dns):
-		return &Error{Kind: Offline, Op: op, NoHost: dns.IsNotFound && strings.EqualFold(strings.TrimSuffix(dns.Name, "."), host), Fact: "cannot find the host " + secret.Clean(dns.Name)}
+		return &Error{Kind: Offline, Op: op, undialled: true, NoHost: dns.IsNotFound && strings.EqualFold(strings.TrimSuffix(dns.Name, "."), host), Fact: "cannot find the host " + secret.Clean(dns.Name)}
 	case isTimeout(err):
-		return &Error{Kind: Offline, Op: op, Fact: host + " did not answer in time"}
+		return &Error{Kind: Offline, Op: op, Fact: host + " did not answer in time", stalled: true}
 	case errors.As(err, &uerr):
-		return &Error{Kind: Offline, Op: op, Fact: "cannot reach " + host + ": " + rootCause(uerr.Err)}
+		dial, ok := errors.AsType[*net.OpError](err)
+		return &Error{Kind: Offline, Op: op, Fact: "cannot reach " + host + ": " + rootCause(uerr.Err), undialled: ok && dial.Op == "dial"}
 	default:
 		return &Error{Kind: Refused, Op: op, Fact: host + " gave an answer that is not OAuth: " + secret.Clean(err.Error())}
 	}

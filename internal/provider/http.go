@@ -64,7 +64,11 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	req = req.Clone(req.Context())
 	req.Header.Set("User-Agent", g.userAgent)
-	return g.next.RoundTrip(req)
+	resp, err := g.next.RoundTrip(req)
+	if x := observed(req.Context()); x != nil && err == nil {
+		x.note(resp)
+	}
+	return resp, err
 }
 
 type insecureError struct{ host string }

@@ -38,8 +38,9 @@ type Metadata struct {
 type Provider struct {
 	Metadata
 	ClientID     string
-	ClientSecret secret.Secret // of a confidential client; sent in the body (RFC 6749 §2.3.1)
-	HTTP         *http.Client  // from NewHTTPClient or Harden
+	ClientSecret secret.Secret    // of a confidential client; sent in the body (RFC 6749 §2.3.1)
+	HTTP         *http.Client     // from NewHTTPClient or Harden
+	Now          func() time.Time // by which Tokens.Skew is measured; nil means time.Now
 }
 
 // Discover fetches the discovery document below the first of issuers, or below the next if there is
@@ -136,18 +137,32 @@ func (p *Provider) config(redirectURI string) *oauth2.Config {
 	}
 }
 
-// Exchange redeems an authorization code (RFC 6749 §4.1.3 with RFC 7636 §4.5). It is never retried.
+// Exchange redeems an authorization code (RFC 6749 §4.1.3 with RFC 7636 §4.5). It is tried again only if
+// the server did not serve the request: a code that is redeemed twice is revoked.
 func (p *Provider) Exchange(ctx context.Context, code, verifier, redirectURI string) (*Tokens, error) {
-	return p.token(ctx, "exchange code", func(ctx context.Context) (*oauth2.Token, error) {
-		return p.config(redirectURI).Exchange(ctx, code, oauth2.VerifierOption(verifier))
+	var t *Tokens
+	err := repeat(ctx, p.Now, unserved, func(ctx context.Context) (err error) {
+		t, err = p.token(ctx, "exchange code", func(ctx context.Context) (*oauth2.Token, error) {
+			return p.config(redirectURI).Exchange(ctx, code, oauth2.VerifierOption(verifier))
+		})
+		return err
 	})
+	return t, err
 }
 
 // Refresh redeems a refresh token (RFC 6749 §6). Tokens.Refresh is empty unless the answer brought
 // a new one, which then replaces the old.
+//
+// A request that has been sent is not given up when ctx ends, because its answer may hold the only good
+// refresh token there is; its own bound of 15 s ends it. It is tried again also where the server may have
+// served it: with a grace period the same token brings the answer that was lost.
 func (p *Provider) Refresh(ctx context.Context, refreshToken secret.Secret) (*Tokens, error) {
-	t, err := p.token(ctx, "refresh token", func(ctx context.Context) (*oauth2.Token, error) {
-		return p.config("").TokenSource(ctx, &oauth2.Token{RefreshToken: refreshToken.Reveal()}).Token()
+	var t *Tokens
+	err := repeat(ctx, p.Now, always, func(ctx context.Context) (err error) {
+		t, err = p.token(context.WithoutCancel(ctx), "refresh token", func(ctx context.Context) (*oauth2.Token, error) {
+			return p.config("").TokenSource(ctx, &oauth2.Token{RefreshToken: refreshToken.Reveal()}).Token()
+		})
+		return err
 	})
 	if err == nil && t.Refresh.Equal(refreshToken) {
 		t.Refresh = secret.Secret{} // x/oauth2 hands back the old one when the answer brought none
@@ -155,14 +170,19 @@ func (p *Provider) Refresh(ctx context.Context, refreshToken secret.Secret) (*To
 	return t, err
 }
 
+// token makes one try.
 func (p *Provider) token(ctx context.Context, op string, send func(context.Context) (*oauth2.Token, error)) (*Tokens, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
+	x := observed(ctx)
 	tok, err := send(context.WithValue(ctx, oauth2.HTTPClient, p.HTTP))
 	if err != nil {
+		if x.bodyErr != nil { // which x/oauth2 only quotes
+			err = &url.Error{Op: "Post", Err: x.bodyErr}
+		}
 		return nil, netError(ctx, op, hostOf(p.TokenEndpoint), err)
 	}
-	t := &Tokens{Access: secret.New(tok.AccessToken), Refresh: secret.New(tok.RefreshToken), AccessExpiry: tok.Expiry}
+	t := &Tokens{Access: secret.New(tok.AccessToken), Refresh: secret.New(tok.RefreshToken), AccessExpiry: tok.Expiry, Skew: x.skew()}
 	if id, ok := tok.Extra("id_token").(string); ok {
 		t.ID = secret.New(id)
 	}
@@ -178,6 +198,11 @@ func (p *Provider) Revoke(ctx context.Context, refreshToken secret.Secret) error
 	if p.RevocationEndpoint == "" {
 		return ErrNoRevocation
 	}
+	return repeat(ctx, p.Now, always, func(ctx context.Context) error { return p.revoke(ctx, op, refreshToken) })
+}
+
+// revoke makes one try.
+func (p *Provider) revoke(ctx context.Context, op string, refreshToken secret.Secret) error {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	form := url.Values{"token": {refreshToken.Reveal()}, "client_id": {p.ClientID}}
@@ -218,7 +243,15 @@ func (p *Provider) FetchKeys(ctx context.Context) ([]byte, error) {
 
 // getJSON decodes the JSON document at target into v and returns the HTTP status, 0 if there was
 // no answer worth speaking of.
-func getJSON(ctx context.Context, hc *http.Client, op, target string, v any) (int, error) {
+func getJSON(ctx context.Context, hc *http.Client, op, target string, v any) (status int, err error) {
+	err = repeat(ctx, nil, always, func(ctx context.Context) (err error) {
+		status, err = getJSONOnce(ctx, hc, op, target, v)
+		return err
+	})
+	return status, err
+}
+
+func getJSONOnce(ctx context.Context, hc *http.Client, op, target string, v any) (int, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	host := hostOf(target)
