@@ -61,13 +61,13 @@ func TestChromiumSignsIn(t *testing.T) {
 	if claims["cognito:username"] != user.Username || claims["aud"] != clientID || claims["token_use"] != "id" || claims["iss"] != pool.Issuer() {
 		t.Errorf("claims: got %v, want those of %s's ID token", claims, user.Username)
 	}
-	record, found := d.Lookup("service", "cogauth", "username", "p/"+clientID)
+	record, found := d.Value("p/" + clientID)
 	if !found || !strings.Contains(record, refreshToken(t, pool)) {
 		t.Errorf("gnome-keyring: found %t, want the record with the refresh token", found)
 	}
 	viaProxy(t, pool, d, proxied)
 	d.do(proxied, "logout", "--profile", "p")
-	if _, found := d.Lookup("service", "cogauth", "username", "p/"+clientID); found || pool.Active(refreshToken(t, pool)) {
+	if _, found := d.Value("p/" + clientID); found || pool.Active(refreshToken(t, pool)) {
 		t.Errorf("after logout: record found %t, refresh token active %t, want neither", found, pool.Active(refreshToken(t, pool)))
 	}
 }
@@ -149,7 +149,7 @@ func TestDemoInChromium(t *testing.T) {
 	if files, _ := filepath.Glob(d.Dir + "/home/.config/cogauth/*"); len(files) > 0 {
 		t.Errorf("the demo left %v, want the configuration untouched", files)
 	}
-	if _, found := d.Lookup("service", "cogauth", "username", "demo/"+clientID); !found {
+	if _, found := d.Value("demo/" + clientID); !found {
 		t.Error("gnome-keyring: the demo's record is not there")
 	}
 }

@@ -335,7 +335,7 @@ func (g *guide) stored(profile, client string) (refreshToken string) {
 	var record struct {
 		RefreshToken string `json:"refresh_token"`
 	}
-	entry, found := g.Lookup("service", "cogauth", "username", profile+"/"+client)
+	entry, found := g.Value(profile + "/" + client)
 	if !found {
 		g.t.Fatalf("gnome-keyring holds no record of %s", profile)
 	}
@@ -354,7 +354,7 @@ func (g *guide) logsOut(profile, client string, args ...string) {
 		g.t.Error("before logout the refresh token in the keychain is not active at the pool")
 	}
 	g.want(0, append([]string{"logout"}, args...)...)
-	if _, found := g.Lookup("service", "cogauth", "username", profile+"/"+client); found || g.pool.Active(refresh) {
+	if _, found := g.Value(profile + "/" + client); found || g.pool.Active(refresh) {
 		g.t.Errorf("after logout: record found %t, refresh token active %t, want neither", found, g.pool.Active(refresh))
 	}
 	if o := g.want(3, append([]string{"token"}, args...)...); o.stdout != "" {

@@ -68,7 +68,7 @@ func (op *provider) session(d *desktop, rotate, offline bool) {
 	if code := op.redeem(t, stored); code != "invalid_grant" {
 		t.Errorf("the refresh token after logout: got %q, want invalid_grant", code)
 	}
-	if _, found := d.Lookup("service", "cogauth", "username", "p/cli"); found {
+	if _, found := d.Value("p/cli"); found {
 		t.Error("after logout gnome-keyring still holds the record")
 	}
 	if o := d.want(3, nil, "token"); o.stdout != "" {

@@ -105,7 +105,7 @@ func (d *desktop) refreshToken(client string) string {
 	var record struct {
 		RefreshToken string `json:"refresh_token"`
 	}
-	entry, found := d.Lookup("service", "cogauth", "username", "p/"+client)
+	entry, found := d.Value("p/" + client)
 	if !found {
 		d.t.Fatal("gnome-keyring holds no record")
 	}

@@ -54,7 +54,7 @@ func TestS11S12NothingLeavesASecret(t *testing.T) {
 	cmd, calls = strace(t, d.cogauth(proxied, "logout"))
 	o = d.ends(cmd)
 	all = append(all, trace{"logout", o, calls()})
-	if _, found := d.Lookup("service", "cogauth", "username", "p/"+clientID); found || pool.Active(refresh) {
+	if _, found := d.Value("p/" + clientID); found || pool.Active(refresh) {
 		t.Errorf("after logout: record found %t, refresh token active %t, want neither", found, pool.Active(refresh))
 	}
 
@@ -198,7 +198,7 @@ func cached(t *testing.T, d *desktop, pool *cognitotest.Pool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entry, _ := d.Lookup("service", "cogauth", "username", "p/"+clientID)
+	entry, _ := d.Value("p/" + clientID)
 	var record struct {
 		Session string
 		For     struct{ Provider, Scopes, IdP, Resource, Expect string }
@@ -213,7 +213,7 @@ func cached(t *testing.T, d *desktop, pool *cognitotest.Pool) {
 		t.Fatalf("the key's entry: got %d bytes of key (%v), want 32 and the record's session", len(key), err)
 	}
 
-	const magic = "cogauth-cache-1\n"
+	const magic = "cogauth-cache-2\n"
 	secrets := pool.Secrets()
 	if newCanary(secrets).found(string(key)) != nil {
 		t.Error("the cache's key is one of the pool's secrets")
@@ -224,9 +224,9 @@ func cached(t *testing.T, d *desktop, pool *cognitotest.Pool) {
 	}
 	var uses []string
 	for len(rest) > 0 {
-		n := int(binary.BigEndian.Uint32([]byte(rest[17:21])))
-		head, nonce, sealed := rest[:17], rest[21:33], rest[33:21+n]
-		rest = rest[21+n:]
+		n := int(binary.BigEndian.Uint32([]byte(rest[25:29])))
+		head, nonce, sealed := rest[:25], rest[29:41], rest[41:29+n]
+		rest = rest[29+n:]
 		var ad []byte
 		f := record.For
 		for _, s := range []string{magic, "p/" + clientID, record.Session, f.Provider, f.Scopes, f.IdP, f.Resource, f.Expect} {

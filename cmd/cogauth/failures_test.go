@@ -197,7 +197,7 @@ func report(stderr string) (fact, hint string) {
 func (p *program) wantNothingStored() {
 	p.t.Helper()
 	id := "a/" + p.pool.Client().ID
-	for _, name := range []string{id, "key:" + id, "test:" + id} {
+	for _, name := range []string{id, id + "~b", "key:" + id, "test:" + id} {
 		if _, found := p.ring.Lookup("service", "cogauth", "username", name); found {
 			p.t.Errorf("the keychain holds %s, want nothing", name)
 		}

@@ -2,6 +2,7 @@ package rig
 
 import (
 	"context"
+	"encoding/base64"
 	"os/exec"
 	"slices"
 	"strings"
@@ -168,6 +169,31 @@ func (s *Session) Lookup(attributes ...string) (string, bool) {
 		s.t.Fatal("secret-tool hangs")
 	}
 	return string(out), err == nil
+}
+
+// Value is what cogauth keeps under a name, in whichever of its two places, as somebody without cogauth
+// would find it: after the header of one entry.
+func (s *Session) Value(name string) (string, bool) {
+	s.t.Helper()
+	for _, entry := range []string{name, name + "~b"} {
+		text, found := s.Lookup("service", "cogauth", "username", entry)
+		if !found {
+			continue
+		}
+		fields := strings.SplitN(text, " ", 7) // magic, generation, entries, length, checksum, encoding
+		if len(fields) != 7 || fields[2] != "1" {
+			s.t.Fatalf("the entry %s is not all of a value", entry)
+		}
+		if fields[5] == "base64" {
+			plain, err := base64.StdEncoding.DecodeString(fields[6])
+			if err != nil {
+				s.t.Fatalf("the entry %s: %v", entry, err)
+			}
+			return string(plain), true
+		}
+		return fields[6], true
+	}
+	return "", false
 }
 
 // Calls records the method calls that go over the bus from now on. What it returns ends the
