@@ -46,6 +46,10 @@ type Config struct {
 	// IssuerPort and DomainPort are where Start serves the issuer and the hosted UI, so that a program
 	// under development need not be told a new address every day; zero means any free port.
 	IssuerPort, DomainPort int
+	// IssuerOrigin and DomainOrigin are what Start calls those two instead, such as
+	// "http://127.0.0.1:8474", where the pool is reached through a proxy that a test has put there. ""
+	// means where they are.
+	IssuerOrigin, DomainOrigin string
 
 	// SignInLifetime is how long a person may take over the sign-in pages; zero means 5 minutes.
 	SignInLifetime time.Duration

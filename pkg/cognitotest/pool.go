@@ -1,6 +1,7 @@
 package cognitotest
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -64,7 +65,8 @@ type origins struct {
 type site struct {
 	origin  *string
 	handler http.Handler
-	port    int // 0 leaves it to the system
+	port    int    // 0 leaves it to the system
+	known   string // the origin that others know it by, if that is another one
 }
 
 // New returns a pool that does not serve yet. Its error names every invalid field of cfg.
@@ -109,18 +111,18 @@ func (p *Pool) Start() error {
 	}
 	issuer := http.HandlerFunc(p.serveIssuer)
 	domain := http.HandlerFunc(p.serveDomain)
-	wanted := []site{{&p.origins.issuer, issuer, p.cfg.IssuerPort}}
+	wanted := []site{{&p.origins.issuer, issuer, p.cfg.IssuerPort, p.cfg.IssuerOrigin}}
 	if len(p.cfg.IdentityProviders) > 0 {
-		wanted = append(wanted, site{&p.origins.idp, http.HandlerFunc(p.serveIdP), 0})
+		wanted = append(wanted, site{&p.origins.idp, http.HandlerFunc(p.serveIdP), 0, ""})
 	}
 	if p.cfg.UpdatedIssuer {
-		wanted = append(wanted, site{&p.origins.other, issuer, 0})
+		wanted = append(wanted, site{&p.origins.other, issuer, 0, ""})
 	}
 	if !p.cfg.NoDomain {
-		wanted = append(wanted, site{&p.origins.domain, domain, p.cfg.DomainPort})
+		wanted = append(wanted, site{&p.origins.domain, domain, p.cfg.DomainPort, p.cfg.DomainOrigin})
 	}
 	if p.cfg.CustomDomain != "" {
-		wanted = append(wanted, site{&p.origins.prefix, domain, 0})
+		wanted = append(wanted, site{&p.origins.prefix, domain, 0, ""})
 	}
 	listeners := make([]net.Listener, len(wanted))
 	for i, w := range wanted {
@@ -136,7 +138,7 @@ func (p *Pool) Start() error {
 	p.state = started
 	p.keys = startKeys()
 	for i, w := range wanted {
-		*w.origin = "http://" + listeners[i].Addr().String()
+		*w.origin = cmp.Or(w.known, "http://"+listeners[i].Addr().String())
 		p.serve(listeners[i], w.handler)
 	}
 	if p.origins.prefix == "" {

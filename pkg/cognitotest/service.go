@@ -1,6 +1,7 @@
 package cognitotest
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -21,6 +22,11 @@ func normaliseService(cfg *Config, fail func(string, ...any)) {
 	}
 	if cfg.IssuerPort < 0 || cfg.IssuerPort > 65535 || cfg.DomainPort < 0 || cfg.DomainPort > 65535 {
 		fail("IssuerPort %d or DomainPort %d is not a port", cfg.IssuerPort, cfg.DomainPort)
+	}
+	for name, origin := range map[string]string{"IssuerOrigin": cfg.IssuerOrigin, "DomainOrigin": cfg.DomainOrigin} {
+		if u, err := url.Parse(origin); origin != "" && (err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin) {
+			fail("%s %q is not a scheme and a host", name, origin)
+		}
 	}
 	if cfg.IDTokenBytes < 0 || cfg.AccessTokenBytes < 0 {
 		fail("IDTokenBytes and AccessTokenBytes must not be negative")
