@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -80,7 +81,8 @@ type Config struct {
 	// Store keeps the record and the cache's key. nil means the operating system's keychain. A store
 	// that several processes share must implement tokenstore.Locker.
 	Store tokenstore.Store
-	// CacheDir is the folder of the encrypted token cache. "" means "cogauth" in os.UserCacheDir. With
+	// CacheDir is the folder of the encrypted token cache. "" means the command line's: cogauth in
+	// os.UserCacheDir, cogauth\cache on Windows, and XDG_CACHE_HOME is honoured on macOS too. With
 	// a *tokenstore.Memory, tokens are kept there and no file is written.
 	CacheDir string
 
@@ -122,6 +124,8 @@ type Client struct {
 	unstored *replacement  // a rotated refresh token that could not be stored
 	flights  map[TokenOptions]*flight
 	provider *provider.Provider
+	// secretRead is whether provider has the client secret, if there is one.
+	secretRead bool
 }
 
 // New checks cfg. Its error names every invalid field at once and matches ErrMisconfigured. It
@@ -161,14 +165,26 @@ func New(cfg Config) (*Client, error) {
 		return c, nil
 	}
 	if c.cfg.CacheDir == "" {
-		dir, err := os.UserCacheDir()
+		dir, err := defaultCacheDir()
 		if err != nil {
 			return nil, fail(ErrMisconfigured, "", "no folder for the token cache: %v", err)
 		}
-		c.cfg.CacheDir = filepath.Join(dir, "cogauth")
+		c.cfg.CacheDir = dir
 	}
 	c.cache = fileCache{c.cfg.CacheDir, cacheName(c.credential())}
 	return c, nil
+}
+
+// defaultCacheDir is that of the command line, with which a program of the same profile shares its tokens.
+func defaultCacheDir() (string, error) {
+	if dir := os.Getenv("XDG_CACHE_HOME"); runtime.GOOS == "darwin" && filepath.IsAbs(dir) {
+		return filepath.Join(dir, "cogauth"), nil
+	}
+	dir, err := os.UserCacheDir()
+	if runtime.GOOS == "windows" {
+		return filepath.Join(dir, "cogauth", "cache"), err
+	}
+	return filepath.Join(dir, "cogauth"), err
 }
 
 func (cfg *Config) problems() []string {
@@ -288,27 +304,41 @@ func loadRoots(files []string) (*x509.CertPool, error) {
 // discover returns the provider, fetching its discovery document once per Client. One that is known
 // by its domain alone has no Issuer yet.
 func (c *Client) discover(ctx context.Context) (*provider.Provider, error) {
+	return c.discoverWith(ctx, true)
+}
+
+// discoverWith leaves out the client secret, which takes a look into the store, if it is known that there
+// is none.
+func (c *Client) discoverWith(ctx context.Context, withSecret bool) (*provider.Provider, error) {
 	c.mu.Lock()
-	p := c.provider
+	p, done := c.provider, c.secretRead || !withSecret
 	c.mu.Unlock()
-	if p != nil {
+	if p != nil && done {
 		return p, nil
 	}
-	hc, err := c.httpClient()
-	if err != nil {
-		return nil, err
+	if p == nil {
+		hc, err := c.httpClient()
+		if err != nil {
+			return nil, err
+		}
+		if c.cfg.Domain != "" {
+			p = provider.FromDomain(hc, c.cfg.ClientID, provider.DomainHost(c.cfg.Domain, c.cfg.region()))
+		} else if p, err = provider.Discover(ctx, hc, c.cfg.ClientID, c.issuers()...); err != nil {
+			return nil, translate(err)
+		}
+		p.Now = c.now
 	}
-	if c.cfg.Domain != "" {
-		p = provider.FromDomain(hc, c.cfg.ClientID, provider.DomainHost(c.cfg.Domain, c.cfg.region()))
-	} else if p, err = provider.Discover(ctx, hc, c.cfg.ClientID, c.issuers()...); err != nil {
-		return nil, translate(err)
+	if withSecret {
+		s, err := c.clientSecret(ctx)
+		if err != nil {
+			return nil, err
+		}
+		secretive := *p
+		secretive.ClientSecret = s
+		p = &secretive
 	}
-	if p.ClientSecret, err = c.clientSecret(ctx); err != nil {
-		return nil, err
-	}
-	p.Now = c.now
 	c.mu.Lock()
-	c.provider = p
+	c.provider, c.secretRead = p, withSecret
 	c.mu.Unlock()
 	return p, nil
 }
@@ -320,7 +350,7 @@ func (c *Client) providerOf(ctx context.Context, r *record) (*provider.Provider,
 	if r.purpose.Provider != c.purpose().Provider {
 		return nil, nil
 	}
-	p, err := c.discover(ctx)
+	p, err := c.discoverWith(ctx, !r.noSecret)
 	if err != nil {
 		return nil, err
 	}
@@ -391,6 +421,14 @@ func (c *Client) SetClientSecret(ctx context.Context, clientSecret string) error
 	c.mu.Unlock()
 	if clientSecret == "" {
 		return c.store.Delete(ctx, c.clientSecretEntry())
+	}
+	if r, err := c.readRecord(ctx); err != nil {
+		return err
+	} else if r != nil && r.noSecret {
+		r.noSecret = false
+		if err := c.store.Put(ctx, c.credential(), r.encode()); err != nil {
+			return err
+		}
 	}
 	entry, err := json.Marshal(clientSecretJSON{1, c.purpose().Provider, clientSecret})
 	if err != nil {

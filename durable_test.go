@@ -3,6 +3,7 @@ package cogauth
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cogauth/cogauth/internal/config"
 	"github.com/cogauth/cogauth/pkg/cognitotest"
 	"github.com/cogauth/cogauth/pkg/tokenstore"
 )
@@ -352,5 +354,17 @@ func TestN2C17StoreIsWrittenUnderItsLockOnly(t *testing.T) {
 	_, logout := c.Logout(ctx)
 	if err := errors.Join(login, token, again, session, copied, discarded, checked, secretSet, secretUnset, relogin, revoked, third, logout); err != nil {
 		t.Error(err)
+	}
+}
+
+// N6: without a word about it, a program has the token cache of the command line.
+func TestN6DefaultCacheIsTheCommandLines(t *testing.T) {
+	want, err := config.CacheDir(config.System(os.Getenv))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(Config{Issuer: "https://id.example.com", ClientID: "x"})
+	if err != nil || c.cfg.CacheDir != want {
+		t.Errorf("got %q, %v, want %q", c.cfg.CacheDir, err, want)
 	}
 }

@@ -59,7 +59,8 @@ func (c *Client) logout(ctx context.Context) (LogoutResult, error) {
 		}
 	}
 	// From here on the caller's impatience would leave a record whose token is dead.
-	removeErr := errors.Join(keyErr, c.cache.remove(), c.store.Delete(context.WithoutCancel(ctx), c.credential()))
+	held := context.WithoutCancel(ctx)
+	removeErr := errors.Join(keyErr, c.cache.remove(), c.keys.Delete(held, c.testName()), c.store.Delete(held, c.credential()))
 	res.Removed = removeErr == nil
 	return res, errors.Join(removeErr, res.RevokeErr)
 }

@@ -34,6 +34,7 @@ type record struct {
 	purpose  purpose       // Client.purpose at login
 	signedIn time.Time
 	rotation rotation
+	noSecret bool // at the login the app client had no secret, so there is none to be read
 }
 
 // rotation is whether the server replaces refresh tokens, as far as it has been seen.
@@ -56,10 +57,11 @@ type recordJSON struct {
 	SignedIn     int64   `json:"signed_in"`
 	// Rotation is absent from records of before it was kept, which then is unknown.
 	Rotation rotation `json:"rotation,omitempty"`
+	NoSecret bool     `json:"no_secret,omitempty"`
 }
 
 func (r *record) encode() []byte {
-	b, err := json.Marshal(recordJSON{recordVersion, r.refresh.Reveal(), r.session, r.issuer, r.purpose, r.signedIn.Unix(), r.rotation})
+	b, err := json.Marshal(recordJSON{recordVersion, r.refresh.Reveal(), r.session, r.issuer, r.purpose, r.signedIn.Unix(), r.rotation, r.noSecret})
 	if err != nil {
 		panic("cogauth: record: " + err.Error()) // strings and numbers always marshal
 	}
@@ -74,7 +76,7 @@ func decodeRecord(b []byte) (*record, error) {
 	if json.Unmarshal(b, &j) != nil || j.Version != recordVersion || j.Session == "" {
 		return nil, errBadEntry
 	}
-	return &record{secret.New(j.RefreshToken), j.Session, j.Issuer, j.Purpose, time.Unix(j.SignedIn, 0), j.Rotation}, nil
+	return &record{secret.New(j.RefreshToken), j.Session, j.Issuer, j.Purpose, time.Unix(j.SignedIn, 0), j.Rotation, j.NoSecret}, nil
 }
 
 // keyEntry is the cache's key and the session it belongs to.
@@ -150,6 +152,10 @@ func (c *Client) putKey(ctx context.Context, k *keyEntry) error {
 }
 
 func (c *Client) keyName() string { return "key:" + c.credential() }
+
+// testName is the entry that testStore writes and removes. A crash in between leaves it, until the next
+// test or the end of the session.
+func (c *Client) testName() string { return "test:" + c.credential() }
 
 // keysOf is where the keys and the test entry go: below what splits values, if the store does that.
 func keysOf(store tokenstore.Store) tokenstore.Store {

@@ -47,9 +47,9 @@ func TestRecordFitsOneEntry(t *testing.T) {
 }
 
 func TestRecordRoundTrip(t *testing.T) {
-	want := &record{secret.New("rt"), "sid", "https://issuer.example", purpose{Provider: "pool", Scopes: "openid"}, time.Unix(1_700_000_000, 0), rotationOn}
+	want := &record{secret.New("rt"), "sid", "https://issuer.example", purpose{Provider: "pool", Scopes: "openid"}, time.Unix(1_700_000_000, 0), rotationOn, true}
 	got, err := decodeRecord(want.encode())
-	if err != nil || !got.refresh.Equal(want.refresh) || got.session != want.session || got.issuer != want.issuer || got.purpose != want.purpose || got.rotation != want.rotation || !got.signedIn.Equal(want.signedIn) {
+	if err != nil || !got.refresh.Equal(want.refresh) || got.session != want.session || got.issuer != want.issuer || got.purpose != want.purpose || got.rotation != want.rotation || got.noSecret != want.noSecret || !got.signedIn.Equal(want.signedIn) {
 		t.Errorf("got %+v and %v, want %+v", got, err, want)
 	}
 	k := newKeyEntry("sid")

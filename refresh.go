@@ -66,15 +66,25 @@ func (c *Client) fly(ctx context.Context, o TokenOptions, f *flight) (Token, err
 // for a new token is met by any that was cached since the call began, when the cache held before.
 func (c *Client) refreshedAlone(ctx context.Context, o TokenOptions, before []byte) (Token, error) {
 	began := c.now().Truncate(time.Second) // as coarse as the times in tokens
-	// Without a record there is nothing to wait for: say so before taking the lock.
-	if r, err := c.readRecord(ctx); err != nil || r == nil {
-		return Token{}, errorOr(err, fail(ErrLoginRequired, "", "not signed in"))
+	// Without a session there is nothing to wait for: say so before taking the lock. A key is the smaller
+	// thing to read.
+	if key, err := c.readKey(ctx); err != nil {
+		return Token{}, err
+	} else if key == nil {
+		if r, err := c.readRecord(ctx); err != nil || r == nil {
+			return Token{}, errorOr(err, fail(ErrLoginRequired, "", "not signed in"))
+		}
 	}
 	release, err := c.lock(ctx)
 	if err != nil {
 		return Token{}, err
 	}
 	defer release()
+	if !o.Refresh { // whoever had the lock before may have left what is wanted
+		if t, ok, err := c.cached(ctx, o); ok || err != nil {
+			return t, err
+		}
+	}
 	t, change, err := c.refreshedLocked(ctx, o, began, before)
 	if errors.Is(err, errChanged) {
 		t, change, err = c.refreshedLocked(ctx, o, began, before) // with what the other program has stored
@@ -182,7 +192,7 @@ func (c *Client) redeem(ctx context.Context, r *record, old *tokens) (*tokens, e
 			return nil, err
 		}
 	}
-	put, release, err := c.prepare(ctx)
+	put, release, err := c.prepare(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -213,9 +223,9 @@ func (c *Client) redeem(ctx context.Context, r *record, old *tokens) (*tokens, e
 	return t, err
 }
 
-// prepare readies the store for the record.
-func (c *Client) prepare(ctx context.Context) (put func(context.Context, []byte) error, release func(), err error) {
-	if p, ok := c.store.(tokenstore.Preparer); ok {
+// prepare readies the store for the record, if that is likely to change.
+func (c *Client) prepare(ctx context.Context, r *record) (put func(context.Context, []byte) error, release func(), err error) {
+	if p, ok := c.store.(tokenstore.Preparer); ok && r.rotation != rotationOff {
 		return p.Prepare(ctx, c.credential())
 	}
 	return func(ctx context.Context, value []byte) error { return c.store.Put(ctx, c.credential(), value) }, func() {}, nil
@@ -335,6 +345,7 @@ func (c *Client) verify(ctx context.Context, p *provider.Provider, a *provider.T
 func (c *Client) forget(ctx context.Context) error {
 	return errors.Join(
 		c.keys.Delete(ctx, c.keyName()),
+		c.keys.Delete(ctx, c.testName()),
 		c.cache.remove(),
 		c.store.Delete(ctx, c.credential()),
 	)
