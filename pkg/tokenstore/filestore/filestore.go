@@ -1,5 +1,5 @@
 // Package filestore keeps small secrets in encrypted files, for machines without a keychain: servers,
-// containers, WSL. It is encrypted with age (https://age-encryption.org), for a key that is a file too.
+// containers, WSL. They are encrypted with age (https://age-encryption.org), for a key that is a file too.
 //
 //	store := filestore.Open("/var/lib/me/sessions", "/run/secrets/cogauth")
 //
@@ -7,346 +7,286 @@
 // LoadCredential) is not on the disk that the data is on: a copy of the disk, a backup or a volume is of
 // no use without it. A key file beside the data protects backups and copies of the data alone, and not
 // against anybody who can read the user's files. Against a program of the same user there is no
-// protection either way, as with most keychains.
+// protection either way, as with most keychains. Nor is an entry signed: whoever may write into the folder
+// can bring back an old one.
 //
 // The folder and the files in it belong to the user alone and are refused otherwise. No symbolic link in
 // the folder is followed. The key may be reached through links, as mounted secrets are; of what they lead
-// to, Open says what is accepted.
+// to, Open says what is accepted. On Windows the access rights of the user's profile take the place of
+// owners and modes.
 package filestore
 
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-
-	"filippo.io/age"
+	"sync"
 
 	"github.com/cogauth/cogauth/internal/flock"
 	"github.com/cogauth/cogauth/pkg/tokenstore"
 )
 
-// Store is a folder of encrypted files, one for an entry. Any number of processes may use it at once,
-// also from containers that share the folder, if its file system has locks.
+// Store is a folder of encrypted files, one for an entry. Any number of processes and goroutines may use
+// it at once, also from containers that share the folder, if its file system has locks.
 type Store struct {
 	dir, keyFile string
 }
 
 var (
-	_ tokenstore.Store  = (*Store)(nil)
-	_ tokenstore.Locker = (*Store)(nil)
+	_ tokenstore.Store    = (*Store)(nil)
+	_ tokenstore.Locker   = (*Store)(nil)
+	_ tokenstore.Preparer = (*Store)(nil)
 )
 
-// maxEntry bounds what is read of a file, in bytes: far beyond any token.
-const maxEntry = 1 << 20
+// Bounds, in bytes.
+const (
+	maxValue = 512 << 10
+	maxFile  = 1 << 20
+	// reserved is the room that Prepare takes on the disk: beyond any session.
+	reserved = 16 << 10
+)
 
 // Open names a store; it reads and writes nothing. dir is made when something is put into it, for its
-// owner alone.
+// owner alone (0700); a mounted volume is seldom that, a folder in it can be.
 //
 // keyFile holds age identities (AGE-SECRET-KEY-…, as age-keygen writes them) or an SSH private key, ed25519
-// or RSA, without a passphrase. With several identities all can open, and the first is what new entries
-// are encrypted for. The file is read at each use, so that it can be replaced; it must be this user's or
-// root's, must not be writable by others, and must not be readable by others unless it is root's, or read-only
-// for everybody, as mounted secrets are.
-func Open(dir, keyFile string) *Store { return &Store{filepath.Clean(dir), keyFile} }
+// or RSA, without a passphrase. With several identities all can open, and the first is what new values
+// are encrypted for: put a new key in front, and remove the old one when every entry has been replaced. The
+// file is read at each use.
+//
+// The key file must be this user's or root's, and nobody else may write it. Others may not read it either,
+// with two exceptions: a group, if the file is root's (0440); and anybody, if it is in memory only (tmpfs,
+// ramfs), where Docker and Kubernetes mount secrets with mode 0444 or 0644.
+func Open(dir, keyFile string) *Store { return &Store{dir, keyFile} }
 
-// Get implements tokenstore.Store. Errors: ErrNotFound; ErrUnavailable if the key cannot be used; ErrBroken
-// if the folder cannot, or if the entry was encrypted for another key or is damaged; ctx's.
+// Get implements tokenstore.Store. It takes no lock. Errors: ErrNotFound; ErrUnavailable if the key, the
+// folder or the file cannot be read or others have access to it; ErrBroken if the entry was encrypted for
+// another key or is damaged; ctx's.
 func (s *Store) Get(ctx context.Context, name string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	root, err := s.folder()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, tokenstore.ErrNotFound
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	return s.read(root, name)
-}
-
-// Put implements tokenstore.Store. The file is replaced as a whole, and is on the disk when Put returns. A
-// value that is kept already is not written again. Errors: those of Get but ErrNotFound; ErrTooLarge.
-func (s *Store) Put(ctx context.Context, name string, value []byte) error {
-	if len(value) > maxEntry/2 {
-		return fmt.Errorf("%w: %d bytes", tokenstore.ErrTooLarge, len(value))
-	}
-	return s.change(ctx, name, func(root *os.Root) error {
-		keys, err := readKeys(s.keyFile)
-		if err != nil {
-			return err
-		}
-		if old, err := s.read(root, name); err == nil && bytes.Equal(old, value) {
-			return nil
-		}
-		sealed, err := seal(keys, name, value)
-		if err != nil {
-			return err
-		}
-		return s.replace(root, fileName(name), sealed)
-	})
-}
-
-// Delete implements tokenstore.Store. It needs no key.
-func (s *Store) Delete(ctx context.Context, name string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if _, err := os.Lstat(s.dir); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return s.change(ctx, name, func(root *os.Root) error {
-		err := patiently(func() error { return root.Remove(fileName(name)) })
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return s.broken(err)
-		}
-		return s.settle()
-	})
-}
-
-// Lock implements tokenstore.Locker among all who use the folder, by a kernel lock in it.
-func (s *Store) Lock(ctx context.Context, name string) (release func(), err error) {
-	path, err := s.LockPath(name)
-	if err != nil {
-		return nil, err
-	}
-	return flock.Take(ctx, path)
-}
-
-// LockPath is the file whose kernel lock is that of name, as tokenstore.Keyring's. Its folder exists when
-// LockPath returns.
-func (s *Store) LockPath(name string) (string, error) {
-	root, err := s.made()
-	if err != nil {
-		return "", err
-	}
-	defer root.Close()
-	if err := root.Mkdir("locks", 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", s.broken(err)
-	}
-	info, err := root.Lstat("locks")
-	if err != nil || !info.IsDir() || !private(info) {
-		return "", fmt.Errorf("%w: %s is not a folder of this user alone", tokenstore.ErrBroken, filepath.Join(s.dir, "locks"))
-	}
-	return filepath.Join(s.dir, "locks", baseName(name)+".lock"), nil
-}
-
-// change runs f when nobody else changes the entry.
-func (s *Store) change(ctx context.Context, name string, f func(*os.Root) error) error {
-	release, err := s.Lock(ctx, "write:"+name) // callers may hold that of name
-	if err != nil {
-		return err
-	}
-	defer release()
-	root, err := s.folder()
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	s.sweep(root, name)
-	return f(root)
-}
-
-// folder opens the store's folder if it is this user's alone, which is judged by the opened folder itself.
-func (s *Store) folder() (*os.Root, error) {
-	root, err := os.OpenRoot(s.dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	if err != nil {
-		return nil, s.broken(err)
-	}
-	info, err := root.Stat(".")
-	if err == nil && !private(info) {
-		err = fmt.Errorf("%w: the folder %s can be entered by others than its owner (want owner %d and mode 0700)", tokenstore.ErrBroken, s.dir, os.Geteuid())
-	}
-	if err != nil {
-		root.Close()
-		return nil, err
-	}
-	return root, nil
-}
-
-// made is folder, which it makes if need be.
-func (s *Store) made() (*os.Root, error) {
-	root, err := s.folder()
-	if !errors.Is(err, fs.ErrNotExist) {
-		return root, err
-	}
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return nil, s.broken(err)
-	}
-	return s.folder()
-}
-
-// read returns the entry of a name.
-func (s *Store) read(root *os.Root, name string) ([]byte, error) {
-	sealed, err := s.readFile(root, fileName(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, tokenstore.ErrNotFound
-	}
-	if err != nil {
 		return nil, err
 	}
 	keys, err := readKeys(s.keyFile)
 	if err != nil {
 		return nil, err
 	}
-	return open(keys, name, sealed)
+	root, err := s.folder()
+	switch {
+	case err != nil:
+		return nil, err
+	case root == nil:
+		return nil, tokenstore.ErrNotFound
+	}
+	defer root.Close()
+	return s.read(root, keys, name)
 }
 
-// readFile reads all of a file of the folder that is no link and this user's alone, which is judged by the
-// opened file itself.
-func (s *Store) readFile(root *os.Root, file string) ([]byte, error) {
-	var f *os.File
-	err := patiently(func() (err error) {
-		f, err = root.Open(file)
+// Put implements tokenstore.Store. The file is replaced as a whole, and is on the disk when Put returns. A
+// value that is kept already is not written again. Errors: those of Get but ErrNotFound; ErrTooLarge for
+// more than 512 KiB; ErrBroken for a full disk.
+func (s *Store) Put(ctx context.Context, name string, value []byte) error {
+	w, err := s.writer(ctx, name)
+	if err != nil {
 		return err
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, linkErr := root.Lstat(file); linkErr == nil {
-			return nil, fmt.Errorf("%w: %s is a link to nowhere", tokenstore.ErrBroken, filepath.Join(s.dir, file))
-		}
+	}
+	defer w.release()
+	return w.put(ctx, value)
+}
+
+// Prepare implements tokenstore.Preparer: afterwards the key has been read, and a file with room for
+// 16 KiB is in the folder. Other Puts and Deletes of the name wait until release. Errors: those of Put.
+func (s *Store) Prepare(ctx context.Context, name string) (put func(context.Context, []byte) error, release func(), err error) {
+	w, err := s.writer(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := w.reserve(); err != nil {
+		w.release()
+		return nil, nil, err
+	}
+	return w.put, sync.OnceFunc(w.release), nil
+}
+
+// Delete implements tokenstore.Store. It needs no key. Errors: ErrUnavailable, ErrBroken, ctx's.
+func (s *Store) Delete(ctx context.Context, name string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	root, err := s.folder()
+	if root == nil {
+		return err
+	}
+	defer root.Close()
+	release, err := s.lock(ctx, name, writeLock)
+	if err != nil {
+		return err
+	}
+	defer release()
+	s.sweep(root, name)
+	err = patiently(func() error { return root.Remove(fileName(name)) })
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return s.failed("remove an entry", err)
+	}
+	return s.settle(root)
+}
+
+// The locks of an entry: one is for callers, the other one for whoever changes its file, and may be in the
+// hands of a caller that holds the first.
+const (
+	callersLock = ".lock"
+	writeLock   = ".write.lock"
+)
+
+// Lock implements tokenstore.Locker among all who use the folder, by a kernel lock in it.
+func (s *Store) Lock(ctx context.Context, name string) (release func(), err error) {
+	return s.lock(ctx, name, callersLock)
+}
+
+// LockPath is the file whose kernel lock is that of name, the same for every way to write dir. The folder
+// that it is in exists when LockPath returns. Errors: ErrUnavailable, ErrBroken.
+func (s *Store) LockPath(name string) (string, error) { return s.lockPath(name, callersLock) }
+
+func (s *Store) lock(ctx context.Context, name, kind string) (release func(), err error) {
+	path, err := s.lockPath(name, kind)
+	if err != nil {
 		return nil, err
 	}
-	if err != nil {
-		return nil, s.broken(err)
+	release, err = flock.Take(ctx, path)
+	if err != nil && ctx.Err() == nil {
+		err = s.failed("lock an entry", err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, s.broken(err)
-	}
-	// A writer may rename another file over this one at any time, and that is none of our concern; a link is.
-	if named, err := root.Lstat(file); err == nil && named.Mode()&fs.ModeSymlink != 0 {
-		return nil, fmt.Errorf("%w: %s is a symbolic link", tokenstore.ErrBroken, filepath.Join(s.dir, file))
-	}
-	if !info.Mode().IsRegular() || !private(info) {
-		return nil, fmt.Errorf("%w: %s can be read by others than its owner (want a file with owner %d and mode 0600)", tokenstore.ErrBroken, filepath.Join(s.dir, file), os.Geteuid())
-	}
-	b, err := io.ReadAll(io.LimitReader(f, maxEntry+1))
-	if err != nil {
-		return nil, s.broken(err)
-	}
-	if len(b) > maxEntry {
-		return nil, fmt.Errorf("%w: %s is not of this store: it is too large", tokenstore.ErrBroken, filepath.Join(s.dir, file))
-	}
-	return b, nil
+	return release, err
 }
 
-// replace puts a file in place of another: a reader sees the one or the other, also after a power cut.
-func (s *Store) replace(root *os.Root, file string, content []byte) (err error) {
-	var random [8]byte
-	rand.Read(random[:])
-	temporary := file + "." + hex.EncodeToString(random[:]) + temporarySuffix
-	f, err := root.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func (s *Store) lockPath(name, kind string) (string, error) {
+	root, err := s.madeFolder()
 	if err != nil {
-		return s.broken(err)
+		return "", err
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			root.Remove(temporary)
-			err = s.broken(err)
-		}
-	}()
-	if _, err := f.Write(content); err != nil {
-		return err
+	defer root.Close()
+	if err := root.Mkdir(locksFolder, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", s.failed("make its folder for locks", err)
 	}
-	if err := f.Sync(); err != nil {
-		return err
+	info, err := root.Lstat(locksFolder)
+	if err != nil {
+		return "", s.failed("use its folder for locks", err)
 	}
-	if err := f.Close(); err != nil {
-		return err
+	if fault := folderFault(info); fault != "" {
+		return "", unavailable("the folder %s %s", filepath.Join(s.dir, locksFolder), fault)
 	}
-	if err := patiently(func() error { return root.Rename(temporary, file) }); err != nil {
-		return err
-	}
-	return s.settle()
-}
-
-const temporarySuffix = ".tmp"
-
-// sweep removes what writers of this entry that were killed have left: whoever writes holds its lock.
-func (s *Store) sweep(root *os.Root, name string) {
-	left, _ := fs.Glob(root.FS(), fileName(name)+".*"+temporarySuffix)
-	for _, file := range left {
-		root.Remove(file)
-	}
-}
-
-// broken explains an error of the file system, which names the file.
-func (s *Store) broken(err error) error {
-	for _, ours := range []error{tokenstore.ErrBroken, tokenstore.ErrUnavailable, tokenstore.ErrTooLarge} {
-		if errors.Is(err, ours) {
-			return err
+	// Two that see the same store in different ways are to know that it is the same.
+	dir, err := filepath.Abs(s.dir)
+	if err == nil {
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			dir = real
 		}
 	}
-	cause := err
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		cause = p.Err
-	} else if l, ok := errors.AsType[*os.LinkError](err); ok {
-		cause = l.Err
-	}
-	return fmt.Errorf("%w: the file store in %s: %v", tokenstore.ErrBroken, s.dir, cause)
+	return filepath.Join(dir, locksFolder, baseName(name)+kind), err
 }
 
-// baseName tells nothing of the entry's name.
-func baseName(name string) string {
-	sum := sha256.Sum256([]byte(name))
-	return hex.EncodeToString(sum[:16])
+const locksFolder = "locks"
+
+// read returns the entry of a name.
+func (s *Store) read(root *os.Root, keys *keys, name string) ([]byte, error) {
+	sealed, err := s.readFile(root, fileName(name))
+	if err != nil {
+		return nil, err
+	}
+	value, err := open(keys, name, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%s)", err, filepath.Join(s.dir, fileName(name)))
+	}
+	return value, nil
 }
 
-func fileName(name string) string { return baseName(name) + ".age" }
+// writer is somebody's turn to change an entry. Not safe for concurrent use.
+type writer struct {
+	store  *Store
+	name   string
+	keys   *keys
+	root   *os.Root
+	unlock func()
+	old    []byte // what is kept, nil if that is nothing that can be read
+	next   *temporary
+}
 
-// An entry's plaintext is a line with the entry's name, so that no file can be taken for another, and then
-// the value.
-const plainMagic = "cogauth-file-1 "
+func (s *Store) writer(ctx context.Context, name string) (*writer, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	keys, err := readKeys(s.keyFile)
+	if err != nil {
+		return nil, err
+	}
+	root, err := s.madeFolder()
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := s.lock(ctx, name, writeLock)
+	if err != nil {
+		root.Close()
+		return nil, err
+	}
+	s.sweep(root, name)
+	w := &writer{store: s, name: name, keys: keys, root: root, unlock: unlock}
+	// An entry that cannot be read is what a new sign-in is to replace.
+	w.old, _ = s.read(root, keys, name)
+	return w, nil
+}
 
-func seal(keys *keys, name string, value []byte) ([]byte, error) {
-	var b bytes.Buffer
-	w, err := age.Encrypt(&b, keys.recipient)
+// reserve makes the next file beforehand, with room on the disk.
+func (w *writer) reserve() error {
+	next, err := newTemporary(w.root, w.name)
 	if err == nil {
-		_, err = io.WriteString(w, plainMagic+strconv.Quote(name)+"\n")
-	}
-	if err == nil {
-		_, err = w.Write(value)
-	}
-	if err == nil {
-		err = w.Close()
+		w.next = next
+		_, err = next.f.Write(make([]byte, reserved))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: encrypt the entry: %v", tokenstore.ErrBroken, err)
+		return w.store.failed("write an entry", err)
 	}
-	return b.Bytes(), nil
+	return nil
 }
 
-func open(keys *keys, name string, sealed []byte) ([]byte, error) {
-	r, err := age.Decrypt(bytes.NewReader(sealed), keys.identities...)
-	if _, ok := errors.AsType[*age.NoIdentityMatchError](err); ok {
-		return nil, fmt.Errorf("%w: the entry was encrypted for another key than %s", tokenstore.ErrBroken, keys.file)
+func (w *writer) put(ctx context.Context, value []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	var plain []byte
-	if err == nil {
-		plain, err = io.ReadAll(r)
+	if len(value) > maxValue {
+		return fault(tokenstore.ErrTooLarge, nil, "a value of %d bytes is too large", len(value))
 	}
-	line, value, ok := strings.Cut(string(plain), "\n")
-	if err != nil || !ok || line != plainMagic+strconv.Quote(name) {
-		return nil, fmt.Errorf("%w: the entry is damaged", tokenstore.ErrBroken)
+	if w.old != nil && bytes.Equal(w.old, value) {
+		return nil
 	}
-	return []byte(value), nil
+	sealed, err := seal(w.keys, w.name, value)
+	if err != nil {
+		return err
+	}
+	next := w.next
+	w.next = nil
+	if next == nil {
+		if next, err = newTemporary(w.root, w.name); err != nil {
+			return w.store.failed("write an entry", err)
+		}
+	}
+	if err := next.become(fileName(w.name), sealed); err != nil {
+		next.discard()
+		return w.store.failed("write an entry", err)
+	}
+	w.old = append([]byte{}, value...)
+	return w.store.settle(w.root)
+}
+
+func (w *writer) release() {
+	if w.next != nil {
+		w.next.discard()
+	}
+	w.unlock()
+	w.root.Close()
 }

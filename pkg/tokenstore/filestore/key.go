@@ -2,6 +2,7 @@ package filestore
 
 import (
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -27,70 +28,107 @@ type keys struct {
 const maxKey = 64 << 10
 
 // NewKey makes a file with a new age identity at path, for its owner alone; the folder is made if need be.
-// That a file is there already is fs.ErrExist.
+// That something is there already is fs.ErrExist, and nobody ever finds half a key there.
 func NewKey(path string) error {
-	identity, err := age.GenerateX25519Identity()
-	if err != nil {
-		return fmt.Errorf("make a key: %w", err)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("make a key: %w", err)
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return fmt.Errorf("make a key: %w", err)
-	}
-	_, err = fmt.Fprintf(f, "# opens cogauth's file store\n# public key: %s\n%s\n", identity.Recipient(), identity)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		os.Remove(path)
-		return fmt.Errorf("make a key: %w", err)
+	if err := newKey(path); err != nil {
+		return fmt.Errorf("make the key %s: %w", path, reason(err))
 	}
 	return nil
 }
 
+func newKey(path string) error {
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("# opens cogauth's file store\n# public key: %s\n%s\n", identity.Recipient(), identity)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	// A link, other than a rename, replaces nothing.
+	temporary := path + "." + rand.Text() + temporarySuffix
+	if err := writeNew(temporary, text); err != nil {
+		return err
+	}
+	defer os.Remove(temporary)
+	if err := os.Link(temporary, path); err == nil || errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return writeNew(path, text) // not every file system has links
+}
+
+// writeNew leaves nothing behind if it fails, but for a crash.
+func writeNew(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		os.Remove(path)
+	}
+	return err
+}
+
 // readKeys reads the key file. Every error is ErrUnavailable and holds nothing of its content.
 func readKeys(file string) (*keys, error) {
-	unusable := func(format string, args ...any) (*keys, error) {
-		return nil, fmt.Errorf("%w: the key file %s %s", tokenstore.ErrUnavailable, file, fmt.Sprintf(format, args...))
-	}
 	if file == "" {
-		return nil, fmt.Errorf("%w: the file store has no key file", tokenstore.ErrUnavailable)
+		return nil, unavailable("it has no key file")
 	}
-	f, err := os.Open(file)
+	text, err := readKeyFile(file)
 	if err != nil {
-		return unusable("cannot be read: %v", causeOf(err))
+		return nil, fault(tokenstore.ErrUnavailable, err, "the key file %s %v", file, err)
+	}
+	k := &keys{file: file}
+	text = bytes.TrimSpace(text)
+	switch {
+	case len(text) == 0:
+		err = errors.New("is empty")
+	case bytes.Contains(text, []byte("PRIVATE KEY-----")):
+		err = k.parseSSH(text)
+	default:
+		err = k.parseAge(text)
+	}
+	if err != nil {
+		return nil, unavailable("the key file %s %v", file, err)
+	}
+	return k, nil
+}
+
+// readKeyFile judges the file that was opened, whatever has become of its name.
+func readKeyFile(file string) ([]byte, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be read: %w", reason(err))
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return unusable("cannot be read: %v", causeOf(err))
+		return nil, fmt.Errorf("cannot be read: %w", reason(err))
 	}
 	if !info.Mode().IsRegular() {
-		return unusable("is not a file")
+		return nil, errors.New("is not a file")
 	}
-	if fault := keyFault(info); fault != "" {
-		return unusable("%s", fault)
+	if fact := keyFault(f, info); fact != "" {
+		return nil, errors.New(fact)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxKey))
 	if err != nil {
-		return unusable("cannot be read: %v", causeOf(err))
+		return nil, fmt.Errorf("cannot be read: %w", reason(err))
 	}
-	k := &keys{file: file}
-	if bytes.Contains(text, []byte("PRIVATE KEY-----")) {
-		err = k.parseSSH(text)
-	} else {
-		err = k.parseAge(text)
-	}
-	if err != nil {
-		return unusable("%v", err)
-	}
-	return k, nil
+	return text, nil
 }
 
 func (k *keys) parseAge(text []byte) error {
 	identities, err := age.ParseIdentities(bytes.NewReader(text))
 	if err != nil {
-		// age's own error may quote a line.
+		// What age says may quote a line.
+		switch {
+		case bytes.HasPrefix(text, []byte("age-encryption.org/")), bytes.HasPrefix(text, []byte("-----BEGIN AGE ENCRYPTED FILE")):
+			return errors.New("is itself encrypted: it has to be an age identity in the clear")
+		case bytes.HasPrefix(text, []byte("ssh-")), bytes.HasPrefix(text, []byte("age1")):
+			return errors.New("is a public key: it has to be the private one")
+		}
 		return errors.New("is neither an age identity (AGE-SECRET-KEY-…) nor an SSH private key")
 	}
 	k.identities = identities
@@ -106,12 +144,12 @@ func (k *keys) parseAge(text []byte) error {
 }
 
 func (k *keys) parseSSH(pem []byte) error {
+	if bytes.Contains(pem, []byte("BEGIN ENCRYPTED PRIVATE KEY")) {
+		return errPassphrase
+	}
 	identity, err := agessh.ParseIdentity(pem)
 	if _, ok := errors.AsType[*ssh.PassphraseMissingError](err); ok {
-		return errors.New("is an SSH key with a passphrase, which nobody is there to type: use one without, or an age identity")
-	}
-	if err != nil {
-		return errors.New("is not an SSH private key of a kind that is supported: ed25519 or RSA")
+		return errPassphrase
 	}
 	k.identities = []age.Identity{identity}
 	switch identity := identity.(type) {
@@ -119,16 +157,13 @@ func (k *keys) parseSSH(pem []byte) error {
 		k.recipient = identity.Recipient()
 	case *agessh.RSAIdentity:
 		k.recipient = identity.Recipient()
+		if _, err := k.recipient.Wrap(make([]byte, 16)); err != nil { // it would be found out at the first Put
+			return errors.New("is an RSA key that is too short: it needs 2048 bits")
+		}
 	default:
-		return errors.New("is an SSH key of a kind that is not supported: use ed25519 or RSA")
+		return errors.New("is no SSH key of a kind that is supported, ed25519 or RSA")
 	}
 	return nil
 }
 
-// causeOf is an error of the file system without the path.
-func causeOf(err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return p.Err
-	}
-	return err
-}
+var errPassphrase = errors.New("is an SSH key with a passphrase, which nobody is there to type: use one without, or an age identity")
