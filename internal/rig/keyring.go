@@ -196,6 +196,33 @@ func (s *Session) Value(name string) (string, bool) {
 	return "", false
 }
 
+// Names are what gnome-keyring holds of cogauth, sorted. It is asked over a connection that stays: the
+// first call of a new one can make it abort.
+func (s *Session) Names() (names []string) {
+	s.t.Helper()
+	get := func(path dbus.ObjectPath, property string, value any) {
+		s.t.Helper()
+		v, err := s.conn.Object(secrets, path).GetProperty("org.freedesktop.Secret." + property)
+		if err == nil {
+			err = v.Store(value)
+		}
+		if err != nil {
+			s.t.Fatalf("gnome-keyring: %s: %v", property, err)
+		}
+	}
+	var items []dbus.ObjectPath
+	get(login, "Collection.Items", &items)
+	for _, item := range items {
+		var attributes map[string]string
+		get(item, "Item.Attributes", &attributes)
+		if attributes["service"] == "cogauth" {
+			names = append(names, attributes["username"])
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // Calls records the method calls that go over the bus from now on. What it returns ends the
 // recording and gives them in order, each as "interface.member".
 func (s *Session) Calls() (stop func() []string) {

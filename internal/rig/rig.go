@@ -27,6 +27,8 @@ var parts = map[string]part{
 	"chromium":      {[]string{"chromium"}, []string{"--version"}},
 	"xvfb":          {[]string{"Xvfb", "xwininfo"}, nil},
 	"strace":        {[]string{"strace"}, []string{"--version"}},
+	"kwallet":       {[]string{"kwalletd5", "dbus-daemon"}, []string{"--version"}},
+	"keepassxc":     {[]string{"keepassxc", "keepassxc-cli", "dbus-daemon"}, nil},
 	"xdg-open":      {[]string{"xdg-open"}, []string{"--version"}},
 }
 

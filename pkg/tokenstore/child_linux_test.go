@@ -81,6 +81,18 @@ func childDo(k *Keyring, verb, name string, args []string) (detail string, err e
 		time.AfterFunc(50*time.Millisecond, cancel)
 		_, err := k.Get(ctx, name)
 		return "", err
+	case "getuntil": // the caller loses interest when the file is there
+		ctx, cancel := context.WithCancel(ctx)
+		go func() {
+			for ; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+				if _, err := os.Stat(args[0]); err == nil {
+					cancel()
+				}
+			}
+		}()
+		value, err := k.Get(ctx, name)
+		cancel()
+		return string(value), err
 	case "crowd": // so many goroutines put, get and delete
 		return "", crowd(ctx, k, name, number)
 	case "abandon":

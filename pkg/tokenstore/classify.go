@@ -45,7 +45,7 @@ func quote(s string) string {
 func securityStatus(status int) error {
 	switch status {
 	case 36: // errSecInteractionNotAllowed, -25308: locked, and this session cannot show a dialog
-		return fmt.Errorf("%w: it cannot ask anybody in this session", ErrLocked)
+		return fmt.Errorf("%w: it cannot ask anybody in this session, as over SSH; \"security unlock-keychain\" asks in the terminal", ErrLocked)
 	case 51: // errSecAuthFailed, -25293
 		return fmt.Errorf("%w: the password was not accepted", ErrLocked)
 	case 128: // errSecUserCanceled, -128
@@ -68,7 +68,7 @@ func credentialStatus(code uint32) error {
 	case 1168: // ERROR_NOT_FOUND
 		return ErrNotFound
 	case 1312: // ERROR_NO_SUCH_LOGON_SESSION: a network logon, as over SSH with a key
-		return fmt.Errorf("%w: this logon session has no credential set", ErrUnavailable)
+		return fmt.Errorf("%w: this logon session has no credentials of its own, as over SSH with a key; sign in at the console, or with a password", ErrUnavailable)
 	case 1062, 1722: // ERROR_SERVICE_NOT_ACTIVE, RPC_S_SERVER_UNAVAILABLE
 		return fmt.Errorf("%w: the credential manager is not running", ErrUnavailable)
 	case 1783: // RPC_X_BAD_STUB_DATA: how CredWrite refuses a blob above its limit

@@ -3,6 +3,7 @@ package tokenstore
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/zalando/go-keyring"
@@ -26,7 +27,7 @@ func TestC16GoKeyringsOwnErrors(t *testing.T) {
 }
 
 // The statuses are the low bytes of the OSStatus named, as the shell sees them.
-func TestC16MacOSStatuses(t *testing.T) {
+func TestC9MacOSStatuses(t *testing.T) {
 	for _, c := range []struct {
 		osstatus int
 		want     string
@@ -39,12 +40,18 @@ func TestC16MacOSStatuses(t *testing.T) {
 			t.Errorf("OSStatus %d: got %s, want %s", c.osstatus, got, c.want)
 		}
 	}
+	if got := securityStatus(-25308 & 0xff).Error(); !strings.Contains(got, "security unlock-keychain") {
+		t.Errorf("got %q, want the command that helps over SSH", got)
+	}
 }
 
-func TestC16WindowsErrors(t *testing.T) {
+func TestC13WindowsErrors(t *testing.T) {
 	for code, want := range map[uint32]string{1168: "notfound", 1312: "unavailable", 1062: "unavailable", 1722: "unavailable", 1783: "toolarge", 5: "broken"} {
 		if got := kind(credentialStatus(code)); got != want {
 			t.Errorf("error %d: got %s, want %s", code, got, want)
 		}
+	}
+	if got := credentialStatus(1312).Error(); !strings.Contains(got, "SSH") || !strings.Contains(got, "console") {
+		t.Errorf("got %q, want how this comes and what helps", got)
 	}
 }

@@ -25,7 +25,8 @@ import (
 const (
 	defaultService = "cogauth"
 	defaultTimeout = 3 * time.Second
-	patience       = time.Second // before Waiting is called
+	patience       = time.Second            // before Waiting is called
+	farewell       = 200 * time.Millisecond // for the keychain to take its window down
 )
 
 // Keyring keeps values of any size in the operating system's keychain: the Secret Service on Linux and
@@ -40,8 +41,10 @@ type Keyring struct {
 	// then is ErrBroken, or ErrLocked if it was asking the person.
 	Timeout time.Duration
 	// Prompt says whether the keychain may ask the person to unlock it. If false, a locked
-	// collection of the Secret Service is ErrLocked at once and is never asked to unlock, so no
-	// window comes up. macOS has no such question to ask beforehand: there the system decides.
+	// collection of the Secret Service is ErrLocked at once and no window comes up. One that opens
+	// without a question, such as one without a password, is opened. macOS has no such question to ask
+	// beforehand: there the system decides. A window that has not been answered in time is taken back,
+	// which GNOME's heeds and those of KWallet and KeePassXC do not.
 	Prompt bool
 	// Waiting, if set, is called when a call has not been answered within 1 second: once per call,
 	// from another goroutine, and possibly just after the call returned.
@@ -103,10 +106,19 @@ func (e entries) Lock(ctx context.Context, name string) (release func(), err err
 func (e entries) Get(ctx context.Context, name string) ([]byte, error) {
 	k := e.k
 	value, err := k.call(ctx, func(a *attempt) (string, error) {
-		if err := a.ready(k.Prompt); err != nil {
-			return "", err
+		value, err := a.get(k, name)
+		// Reading again is harmless: only the successor of a keychain that died knows whether it is locked
+		// now, and KeePassXC calls a collection locked, which is not, while it saves.
+		for range 3 {
+			if !died(err) && !fickle(err) || a.ctx.Err() != nil {
+				break
+			}
+			if fickle(err) {
+				time.Sleep(breath)
+			}
+			value, err = a.get(k, name)
 		}
-		return keyring.Get(k.service(), name)
+		return value, err
 	})
 	if err != nil {
 		return nil, err
@@ -126,6 +138,7 @@ func (e entries) Put(ctx context.Context, name string, value []byte) error {
 		if err != nil && !errors.Is(err, keyring.ErrNotFound) {
 			return err
 		}
+		defer pace(a.ctx)()
 		if err := a.ctx.Err(); err != nil {
 			return err
 		}
@@ -136,7 +149,11 @@ func (e entries) Put(ctx context.Context, name string, value []byte) error {
 // Delete implements Store.
 func (e entries) Delete(ctx context.Context, name string) error {
 	k := e.k
-	return k.write(ctx, name, func(*attempt) error {
+	return k.write(ctx, name, func(a *attempt) error {
+		defer pace(a.ctx)()
+		if err := a.ctx.Err(); err != nil {
+			return err
+		}
 		err := keyring.Delete(k.service(), name)
 		if errors.Is(err, keyring.ErrNotFound) {
 			return nil
@@ -162,17 +179,8 @@ func (k *Keyring) timeout() time.Duration {
 // write runs f, which changes the entry, when no other write of it is under way in this process.
 func (k *Keyring) write(ctx context.Context, name string, f func(*attempt) error) error {
 	_, err := k.call(ctx, func(a *attempt) (string, error) {
-		if err := a.ready(k.Prompt); err != nil {
+		if err := open(a.ctx, k.Prompt, &a.asking); err != nil {
 			return "", err
-		}
-		if a.asking.Load() {
-			// Ask before taking the turn: go-keyring waits for ever on a prompt whose daemon died,
-			// and would keep the turn as long.
-			_, err := keyring.Get(k.service(), name)
-			if err != nil && !errors.Is(err, keyring.ErrNotFound) {
-				return "", err
-			}
-			a.asking.Store(false)
 		}
 		done, err := writing.Take(a.ctx, k.service()+"\x00"+name)
 		if err != nil {
@@ -187,20 +195,14 @@ func (k *Keyring) write(ctx context.Context, name string, f func(*attempt) error
 // attempt is one call to the keychain.
 type attempt struct {
 	ctx    context.Context // ends when nobody waits for the answer any more
-	asking atomic.Bool     // the person has been, or is about to be, asked to unlock the keychain
+	asking atomic.Bool     // the person has been asked to unlock the keychain, and has not answered
 }
 
-// ready finds out whether go-keyring can be called, without doing anything that could prompt.
-func (a *attempt) ready(prompt bool) error {
-	locked, err := locked(a.ctx)
-	switch {
-	case err != nil:
-		return err
-	case locked && !prompt:
-		return fmt.Errorf("%w: its collection is locked", ErrLocked)
+func (a *attempt) get(k *Keyring, name string) (string, error) {
+	if err := open(a.ctx, k.Prompt, &a.asking); err != nil {
+		return "", err
 	}
-	a.asking.Store(locked)
-	return nil
+	return keyring.Get(k.service(), name)
 }
 
 // call runs f in a goroutine and waits for its answer until the timeout, or until ctx ends.
@@ -237,6 +239,12 @@ func (k *Keyring) call(ctx context.Context, f func(*attempt) (string, error)) (s
 			return "", classify(ans.err)
 		}
 	case <-inner.Done():
+		if a.asking.Load() {
+			select { // a window that nobody waits for is closed first: the program may be about to end
+			case <-answers:
+			case <-time.After(farewell):
+			}
+		}
 	}
 	return "", k.late(ctx, a)
 }

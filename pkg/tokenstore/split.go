@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,6 +25,9 @@ import (
 //     of entries, and the length and a checksum of the whole. It is written first and deleted last, so
 //     that whatever is left behind can be found; the checksum tells a whole value from a torn one.
 //   - A reader takes the whole value of the highest generation. It takes no lock unless it finds none.
+//   - An entry is one line of printable ASCII without a backslash, and begins with no space. KWallet
+//     keeps text only, and gnome-keyring writes a collection without a password to its file as it is:
+//     a newline in one entry makes it lose all that the person has there.
 
 // Split keeps values of any size in the entries of a store that holds small ones only, such as a
 // keychain, and replaces them without overwriting. Keyring does this by itself. It must not be copied,
@@ -31,8 +35,8 @@ import (
 //
 // If Entries implements Locker, any number of processes may use it at once, and so may they Split.
 type Split struct {
-	// Entries holds the pieces. It should refuse nothing of Limit bytes that is printable ASCII with
-	// newlines: nothing else is put into it.
+	// Entries holds the pieces. It should refuse nothing of Limit bytes that is printable ASCII:
+	// nothing else is put into it, and no backslash.
 	Entries Store
 	// Limit is the most bytes that an entry can hold. Zero means that there is no limit. Less than
 	// 128 counts as 128.
@@ -275,7 +279,7 @@ const (
 	checksumLen = 16
 )
 
-// header is the first line of a slot: "cogauth:1 GENERATION ENTRIES LENGTH CHECKSUM ENCODING".
+// header begins a slot: "cogauth:1 GENERATION ENTRIES LENGTH CHECKSUM ENCODING ". The value follows.
 type header struct {
 	generation uint64
 	entries    int
@@ -294,13 +298,12 @@ func (h header) String() string {
 	if h.base64 {
 		encoding = "base64"
 	}
-	return fmt.Sprintf("%s %d %d %d %s %s\n", splitMagic, h.generation, h.entries, h.length, h.checksum, encoding)
+	return fmt.Sprintf("%s %d %d %d %s %s ", splitMagic, h.generation, h.entries, h.length, h.checksum, encoding)
 }
 
 func parseHeader(b []byte) (h header, rest []byte, ok bool) {
-	line, rest, ok := bytes.Cut(b, []byte("\n"))
-	f := strings.Split(string(line), " ")
-	if !ok || len(f) != 6 || f[0] != splitMagic || f[5] != "text" && f[5] != "base64" {
+	f := strings.SplitN(string(b), " ", 7)
+	if len(f) != 7 || f[0] != splitMagic || f[5] != "text" && f[5] != "base64" {
 		return header{}, nil, false
 	}
 	var errs [3]error
@@ -311,7 +314,7 @@ func parseHeader(b []byte) (h header, rest []byte, ok bool) {
 	if errors.Join(errs[:]...) != nil || h.entries < 1 || h.entries > maxPieces {
 		return header{}, nil, false
 	}
-	return h, bytes.Clone(rest), true
+	return h, []byte(f[6]), true
 }
 
 // decode returns the value if b is all of it.
@@ -325,14 +328,21 @@ func (h header) decode(b []byte) (value []byte, whole bool) {
 	return b, len(b) == h.length && checksum(b) == h.checksum
 }
 
-// cut makes the entries of a slot. What is not plain text is encoded: KWallet keeps text only.
+// cut makes the entries of a slot.
 func (s *Split) cut(generation uint64, value []byte) [][]byte {
 	h := header{generation: generation, entries: 1, length: len(value), checksum: checksum(value)}
-	body := value
-	if bytes.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
-		h.base64 = true
-		body = []byte(base64.StdEncoding.EncodeToString(value))
+	if !bytes.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' || r == '\\' }) {
+		pieces := s.pieces(h, value)
+		if !slices.ContainsFunc(pieces, func(piece []byte) bool { return piece[0] == ' ' }) {
+			return pieces
+		}
 	}
+	h.base64 = true
+	return s.pieces(h, []byte(base64.StdEncoding.EncodeToString(value)))
+}
+
+// pieces are the header and body, each within the limit.
+func (s *Split) pieces(h header, body []byte) [][]byte {
 	if s.Limit <= 0 {
 		return [][]byte{append([]byte(h.String()), body...)}
 	}

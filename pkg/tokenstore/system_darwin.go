@@ -6,10 +6,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os/exec"
+	"sync/atomic"
 )
 
-// locked has nothing to ask: security(1) answers it only by prompting.
-func locked(context.Context) (bool, error) { return false, nil }
+// open has nothing to ask: security(1) answers it only by prompting.
+func open(context.Context, bool, *atomic.Bool) error { return nil }
+
+// died: no call here is to a program that runs on.
+func died(error) bool { return false }
 
 // classifySystem explains the failures of /usr/bin/security, which go-keyring runs.
 func classifySystem(err error) error {

@@ -12,7 +12,9 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -20,7 +22,11 @@ import (
 // The Secret Service, https://specifications.freedesktop.org/secret-service/.
 const (
 	secretService  = "org.freedesktop.secrets"
+	secretRoot     = dbus.ObjectPath("/org/freedesktop/secrets")
+	unlockMember   = "org.freedesktop.Secret.Service.Unlock"
 	collectionType = "org.freedesktop.Secret.Collection"
+	promptType     = "org.freedesktop.Secret.Prompt"
+	ownerChanged   = "org.freedesktop.DBus.NameOwnerChanged"
 )
 
 // collections are the two that go-keyring uses, in its order.
@@ -29,17 +35,27 @@ var collections = []dbus.ObjectPath{
 	"/org/freedesktop/secrets/aliases/default",
 }
 
-// locked reports whether the collection is locked, or why there is none. It reads one property
-// over the connection that go-keyring will use: one round trip, no session, nothing that prompts.
-// A service that is not running but can be started is started by it, and is then locked.
-func locked(ctx context.Context) (bool, error) {
+// open sees that the collection is unlocked when go-keyring is called: go-keyring waits for ever on a
+// prompt whose daemon has died, and panics when the bus dies. An open collection costs one round trip
+// over the connection that go-keyring will use. A service that is not running is started by it, if
+// the bus knows how, and is then locked. asking tells whether a person has been asked and not answered.
+func open(ctx context.Context, prompt bool, asking *atomic.Bool) error {
 	if !hasBus() {
-		return false, fmt.Errorf("%w: this session has no D-Bus", ErrUnavailable)
+		return noBus()
 	}
 	conn, err := dbus.SessionBus()
 	if err != nil {
-		return false, unreachable(err)
+		return unreachable(err)
 	}
+	collection, locked, err := findCollection(ctx, conn)
+	if err != nil || !locked {
+		return err
+	}
+	return unlock(ctx, conn, collection, prompt, asking)
+}
+
+// findCollection reads one property, which starts no session of the service and asks nobody anything.
+func findCollection(ctx context.Context, conn *dbus.Conn) (path dbus.ObjectPath, locked bool, err error) {
 	for _, path := range collections {
 		call := conn.Object(secretService, path).CallWithContext(ctx,
 			"org.freedesktop.DBus.Properties.Get", 0, collectionType, "Locked")
@@ -48,15 +64,124 @@ func locked(ctx context.Context) (bool, error) {
 		if err == nil {
 			locked, ok := property.Value().(bool)
 			if !ok {
-				return false, fmt.Errorf("%w: its Locked property is not a boolean", ErrBroken)
+				return "", false, fmt.Errorf("%w: its Locked property is not a boolean", ErrBroken)
 			}
-			return locked, nil
+			return path, locked, nil
 		}
 		if !absent(err) {
-			return false, err
+			return "", false, err
 		}
 	}
-	return false, fmt.Errorf("%w: it has no collection yet", ErrUnavailable)
+	return "", false, fmt.Errorf("%w: it has no collection yet", ErrUnavailable)
+}
+
+// unlock has the service unlock a collection. One without a password, as desktops with automatic login
+// have, counts as locked until somebody does this, and opens without a question. For any other the
+// service prepares a prompt, which is shown only if prompt allows it.
+func unlock(ctx context.Context, conn *dbus.Conn, collection dbus.ObjectPath, prompt bool, asking *atomic.Bool) error {
+	var unlocked []dbus.ObjectPath
+	var question dbus.ObjectPath
+	err := conn.Object(secretService, secretRoot).CallWithContext(ctx, unlockMember, 0, []dbus.ObjectPath{collection}).Store(&unlocked, &question)
+	switch {
+	case err != nil:
+		return err
+	case question == "/" && len(unlocked) == 0:
+		return fmt.Errorf("%w: its collection was not unlocked", ErrLocked)
+	case question == "/":
+		return nil
+	}
+	// A prompt that is not needed any more is taken back, and its window with it. Nobody waits for the
+	// answer, and no service is started for it.
+	dismiss := func() {
+		conn.Object(secretService, question).Go(promptType+".Dismiss", dbus.FlagNoReplyExpected|dbus.FlagNoAutoStart, nil)
+	}
+	if !prompt {
+		if walletIsOpen(ctx, conn, collection) {
+			short, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			if ask(short, conn, question) == nil {
+				return nil
+			}
+		}
+		dismiss()
+		return fmt.Errorf("%w: its collection is locked", ErrLocked)
+	}
+	asking.Store(true)
+	err = ask(ctx, conn, question)
+	if err != nil {
+		dismiss()
+		return err
+	}
+	asking.Store(false)
+	return nil
+}
+
+// ask shows a prompt and waits for what becomes of it.
+func ask(ctx context.Context, conn *dbus.Conn, question dbus.ObjectPath) error {
+	signals := make(chan *dbus.Signal, 16) // closed when the connection ends
+	conn.Signal(signals)
+	defer conn.RemoveSignal(signals)
+	for _, match := range [][]dbus.MatchOption{
+		{dbus.WithMatchObjectPath(question), dbus.WithMatchInterface(promptType)},
+		{dbus.WithMatchInterface("org.freedesktop.DBus"), dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, secretService)},
+	} {
+		if err := conn.AddMatchSignalContext(ctx, match...); err != nil {
+			return err
+		}
+		defer conn.RemoveMatchSignal(match...)
+	}
+	if err := conn.Object(secretService, question).CallWithContext(ctx, promptType+".Prompt", 0, "").Err; err != nil {
+		return err
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case signal, ok := <-signals:
+			switch {
+			case !ok:
+				return fmt.Errorf("%w: the session bus hung up while it was asking", ErrBroken)
+			case signal.Name == ownerChanged && len(signal.Body) > 0 && signal.Body[0] == secretService:
+				return fmt.Errorf("%w: it went away while it was asking", ErrBroken)
+			case signal.Name != promptType+".Completed" || signal.Path != question:
+				continue
+			}
+			var dismissed bool
+			var result dbus.Variant
+			if err := dbus.Store(signal.Body, &dismissed, &result); err != nil {
+				return fmt.Errorf("%w: its prompt ended with nonsense", ErrBroken)
+			}
+			if unlocked, _ := result.Value().([]dbus.ObjectPath); dismissed || len(unlocked) == 0 {
+				// Declined, or there is nothing that could show a window.
+				return fmt.Errorf("%w: its collection was not unlocked", ErrLocked)
+			}
+			return nil
+		}
+	}
+}
+
+// walletIsOpen reports whether the collection is a wallet of KWallet that is open already, as it is
+// after a login that opened it. Its Secret Service calls it locked until the first prompt of the
+// session, which then completes without a window.
+func walletIsOpen(ctx context.Context, conn *dbus.Conn, collection dbus.ObjectPath) bool {
+	owner := func(name string) (unique string) {
+		conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, name).Store(&unique)
+		return unique
+	}
+	var label dbus.Variant // the wallet's name
+	if conn.Object(secretService, collection).CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, collectionType, "Label").Store(&label) != nil {
+		return false
+	}
+	for _, module := range []string{"kwalletd5", "kwalletd6"} {
+		if unique := owner("org.kde." + module); unique == "" || unique != owner(secretService) {
+			continue
+		}
+		var open bool
+		conn.Object("org.kde."+module, dbus.ObjectPath("/modules/"+module)).
+			CallWithContext(ctx, "org.kde.KWallet.isOpen", dbus.FlagNoAutoStart, label.Value()).Store(&open)
+		return open
+	}
+	return false
 }
 
 // hasBus reports whether godbus will find a session bus by itself. If it does not, it runs
@@ -72,6 +197,18 @@ func hasBus() bool {
 	}
 	_, err = os.Stat(filepath.Join("/run/user", u.Uid, "bus"))
 	return err == nil
+}
+
+// noBus explains why there is no bus. Other D-Bus libraries look into XDG_RUNTIME_DIR; godbus goes by its
+// own idea of that folder, and a library must not set the variable that would help it.
+func noBus() error {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		path := filepath.Join(dir, "bus")
+		if info, err := os.Stat(path); err == nil && info.Mode().Type() == os.ModeSocket {
+			return fmt.Errorf("%w: DBUS_SESSION_BUS_ADDRESS is not set; the session bus seems to be unix:path=%s", ErrUnavailable, dbus.EscapeBusAddressValue(path))
+		}
+	}
+	return fmt.Errorf("%w: this session has no D-Bus", ErrUnavailable)
 }
 
 // unreachable explains why there is no connection to the session bus.
@@ -104,6 +241,16 @@ func absent(err error) bool {
 		return true
 	}
 	return false
+}
+
+// died reports whether err is what a call says whose service ended before the answer, or between two
+// calls: the bus tells of the end, or its successor does not know what the call is about.
+func died(err error) bool {
+	switch errorName(err) {
+	case "org.freedesktop.DBus.Error.NoReply", "org.freedesktop.Secret.Error.NoSession":
+		return true
+	}
+	return absent(err)
 }
 
 func errorName(err error) string {

@@ -3,11 +3,15 @@ package tokenstore
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"syscall"
 )
 
-// locked: the Credential Manager is open as long as the person is logged on.
-func locked(context.Context) (bool, error) { return false, nil }
+// open: the Credential Manager is open as long as the person is logged on.
+func open(context.Context, bool, *atomic.Bool) error { return nil }
+
+// died: no call here is to a program that runs on.
+func died(error) bool { return false }
 
 // classifySystem explains the failures of the Credential Manager.
 func classifySystem(err error) error {

@@ -1,0 +1,421 @@
+// Package storetest holds a tokenstore.Store to its contract, as the tests of this module hold theirs:
+//
+//	func TestMyStore(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) tokenstore.Store { return mystore.Open(dir) })
+//	}
+//
+// The names it uses begin with "storetest", and it removes what it has put.
+package storetest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cogauth/cogauth/pkg/tokenstore"
+)
+
+// hang is how long a call may take that nothing stands in the way of.
+const hang = 2 * time.Minute
+
+// Run tests a store. open returns a handle to it and is called several times in one test: what one handle
+// puts, the others get. With -short there are fewer sizes and writers.
+func Run(t *testing.T, open func(t *testing.T) tokenstore.Store) {
+	for name, test := range map[string]func(*bench){
+		"absent":     (*bench).absent,
+		"lifecycle":  (*bench).lifecycle,
+		"sizes":      (*bench).sizes,
+		"names":      (*bench).names,
+		"copies":     (*bench).copies,
+		"contexts":   (*bench).contexts,
+		"crowd":      (*bench).crowd,
+		"readers":    (*bench).readers,
+		"lock":       (*bench).lock,
+		"preparer":   (*bench).preparer,
+		"no residue": (*bench).residue,
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), hang)
+			defer cancel()
+			b := &bench{t: t, ctx: ctx, open: open, store: open(t)}
+			t.Cleanup(b.clean)
+			test(b)
+		})
+	}
+}
+
+// bench is one test of one store.
+type bench struct {
+	t     *testing.T
+	ctx   context.Context
+	open  func(*testing.T) tokenstore.Store
+	store tokenstore.Store
+	mu    sync.Mutex
+	used  []string
+}
+
+// name is one of this test's own.
+func (b *bench) name(s string) string {
+	name := "storetest " + b.t.Name() + " " + s
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used = append(b.used, name)
+	return name
+}
+
+func (b *bench) clean() {
+	ctx, cancel := context.WithTimeout(context.Background(), hang)
+	defer cancel()
+	for _, name := range b.used {
+		if err := b.store.Delete(ctx, name); err != nil {
+			b.t.Errorf("clean up: %v", err)
+			return
+		}
+	}
+}
+
+func (b *bench) put(name string, value []byte) {
+	b.t.Helper()
+	if err := b.store.Put(b.ctx, name, value); err != nil {
+		b.t.Fatalf("put %d bytes: got %v, want nil", len(value), err)
+	}
+}
+
+func (b *bench) delete(name string) {
+	b.t.Helper()
+	if err := b.store.Delete(b.ctx, name); err != nil {
+		b.t.Fatalf("delete: got %v, want nil", err)
+	}
+}
+
+// holds expects the value, through the handle and through a new one.
+func (b *bench) holds(name string, want []byte) {
+	b.t.Helper()
+	for _, s := range []tokenstore.Store{b.store, b.open(b.t)} {
+		got, err := s.Get(b.ctx, name)
+		if err != nil || !bytes.Equal(got, want) {
+			b.t.Fatalf("get: got %d bytes and %v, want the %d bytes that were put", len(got), err, len(want))
+		}
+	}
+}
+
+func (b *bench) empty(name string) {
+	b.t.Helper()
+	for _, s := range []tokenstore.Store{b.store, b.open(b.t)} {
+		if got, err := s.Get(b.ctx, name); !errors.Is(err, tokenstore.ErrNotFound) || got != nil {
+			b.t.Fatalf("get of what is not there: got %d bytes and %v, want ErrNotFound", len(got), err)
+		}
+	}
+}
+
+// text is a value of n printable bytes, different each time.
+func text(n int) []byte {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	v := make([]byte, n)
+	rand.Read(v)
+	for i := range v {
+		v[i] = letters[v[i]%64]
+	}
+	return v
+}
+
+func (b *bench) absent() {
+	name := b.name("a")
+	b.empty(name)
+	b.delete(name) // which is no error
+	b.delete(name)
+	b.empty(name)
+}
+
+func (b *bench) lifecycle() {
+	name := b.name("a")
+	for _, n := range []int{90, 2500, 10, 5000, 5000, 1} {
+		v := text(n)
+		b.put(name, v)
+		b.holds(name, v)
+		b.put(name, v) // the same again
+		b.holds(name, v)
+	}
+	b.put(name, nil)
+	b.holds(name, nil)
+	b.delete(name)
+	b.empty(name)
+	v := text(100)
+	b.put(name, v)
+	b.holds(name, v)
+}
+
+// sizes has the borders of the systems' keychains among them: 2,560 bytes on Windows, 4,096 for a command
+// line on macOS.
+func (b *bench) sizes() {
+	sizes := []int{0, 1, 1900, 2047, 2048, 2400, 2559, 2560, 2561, 2800, 3000, 3072, 4095, 4096, 5120, 8192, 16384}
+	if testing.Short() {
+		sizes = []int{0, 2560, 2561, 16384}
+	}
+	name := b.name("a")
+	for _, n := range sizes {
+		b.put(name, text(n))
+		v := text(n)
+		b.put(name, v)
+		b.holds(name, v)
+		// What keychains have been seen to lose: ends, line ends, what looks like an escape, zero bytes.
+		for _, awkward := range []string{" \t", "\n", "\\n\\", "\x00\xff\xfe", "é\u2028", "'\"`$;"} {
+			v := append([]byte(awkward), text(n)...)
+			v = append(v, awkward...)
+			b.put(name, v)
+			b.holds(name, v)
+			if testing.Short() || n > 3000 {
+				break
+			}
+		}
+	}
+	every := make([]byte, 16<<10)
+	for i := range every {
+		every[i] = byte(i)
+	}
+	b.put(name, every)
+	b.holds(name, every)
+}
+
+func (b *bench) names() {
+	values := map[string][]byte{}
+	for _, s := range []string{
+		"default/1h57kf5cpq17m0eml12EXAMPLE", "key:default/1h57", "secret:default/1h57", "default/1h57", "Default/1h57", "a", "a ", "a~", "a~b", "a~~", "a~2",
+		"a#2", "é", "e\u0301", "../a", "a/../a", `a\b`, "a'b", `a"b`, "$(a)", strings.Repeat("long", 30),
+	} {
+		name := b.name(s)
+		values[name] = text(40)
+		b.put(name, values[name])
+	}
+	for name, want := range values {
+		b.holds(name, want)
+	}
+	for name := range values {
+		b.delete(name)
+		b.empty(name)
+		delete(values, name)
+		for other, want := range values {
+			if got, err := b.store.Get(b.ctx, other); err != nil || !bytes.Equal(got, want) {
+				b.t.Fatalf("after %q was deleted, %q: got %v, want its value", name, other, err)
+			}
+			break // any one will do
+		}
+	}
+}
+
+func (b *bench) copies() {
+	name := b.name("a")
+	v := text(100)
+	want := bytes.Clone(v)
+	b.put(name, v)
+	clear(v)
+	b.holds(name, want)
+	got, err := b.store.Get(b.ctx, name)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	clear(got)
+	b.holds(name, want)
+}
+
+// contexts: one that has ended is the answer, and changes nothing.
+func (b *bench) contexts() {
+	name := b.name("a")
+	v := text(100)
+	b.put(name, v)
+	ctx, cancel := context.WithCancel(b.ctx)
+	cancel()
+	if _, err := b.store.Get(ctx, name); !errors.Is(err, context.Canceled) {
+		b.t.Errorf("get: got %v, want the context's error", err)
+	}
+	if err := b.store.Put(ctx, name, text(100)); !errors.Is(err, context.Canceled) {
+		b.t.Errorf("put: got %v, want the context's error", err)
+	}
+	if err := b.store.Delete(ctx, name); !errors.Is(err, context.Canceled) {
+		b.t.Errorf("delete: got %v, want the context's error", err)
+	}
+	b.holds(name, v)
+}
+
+// crowd: C17, many writers of one name leave the whole value of one of them, and of another name its own.
+func (b *bench) crowd() {
+	writers := 50
+	if testing.Short() {
+		writers = 10
+	}
+	name, other := b.name("a"), b.name("b")
+	calm := text(300)
+	b.put(other, calm)
+	values := make(map[string]bool)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for range writers {
+		s := b.open(b.t)
+		wg.Go(func() {
+			v := text(3000)
+			mu.Lock()
+			values[string(v)] = true
+			mu.Unlock()
+			if err := s.Put(b.ctx, name, v); err != nil {
+				b.t.Errorf("put: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	got, err := b.store.Get(b.ctx, name)
+	if err != nil || !values[string(got)] {
+		b.t.Errorf("after %d writers: got %d bytes and %v, want the value of one of them", writers, len(got), err)
+	}
+	b.holds(other, calm)
+}
+
+// readers: while a value is replaced, again and again, by longer and shorter ones, there is always one of
+// them, and it is whole.
+func (b *bench) readers() {
+	rounds := 30
+	if testing.Short() {
+		rounds = 5
+	}
+	name := b.name("a")
+	value := func(i int) []byte { return bytes.Repeat([]byte{byte('a' + i%26)}, 100+i%3*2700) }
+	b.put(name, value(0))
+	var done atomic.Bool
+	var wg sync.WaitGroup
+	for range 3 {
+		s := b.open(b.t)
+		wg.Go(func() {
+			for !done.Load() {
+				got, err := s.Get(b.ctx, name)
+				if err != nil {
+					b.t.Errorf("get during rewrites: %v", err)
+					return
+				}
+				if len(got) == 0 || bytes.Count(got, got[:1]) != len(got) || (len(got)-100)%2700 != 0 {
+					b.t.Errorf("get during rewrites: got %d bytes that were never put", len(got))
+					return
+				}
+			}
+		})
+	}
+	for i := range rounds {
+		if err := b.store.Put(b.ctx, name, value(i)); err != nil {
+			b.t.Errorf("put: %v", err)
+			break
+		}
+	}
+	done.Store(true)
+	wg.Wait()
+}
+
+// lock, of those who have one: it excludes others under the same name and nobody under another.
+func (b *bench) lock() {
+	l, ok := b.store.(tokenstore.Locker)
+	if !ok {
+		b.t.Skip("the store is no Locker")
+	}
+	name, other := b.name("a"), b.name("b")
+	release, err := l.Lock(b.ctx, name)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	releaseOther, err := l.Lock(b.ctx, other)
+	if err != nil {
+		b.t.Fatalf("the lock of another name: %v", err)
+	}
+	releaseOther()
+	ctx, cancel := context.WithTimeout(b.ctx, 50*time.Millisecond)
+	defer cancel()
+	if _, err := l.Lock(ctx, name); !errors.Is(err, context.DeadlineExceeded) {
+		b.t.Errorf("a lock that is held: got %v, want the context's error", err)
+	}
+	// Its holder reads and writes.
+	v := text(3000)
+	b.put(name, v)
+	b.holds(name, v)
+	b.delete(name)
+	release()
+	release()
+	var inside, most atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			release, err := l.Lock(b.ctx, name)
+			if err != nil {
+				b.t.Errorf("lock: %v", err)
+				return
+			}
+			if n := inside.Add(1); n > 1 {
+				most.Store(n)
+			}
+			time.Sleep(time.Millisecond)
+			inside.Add(-1)
+			release()
+		})
+	}
+	wg.Wait()
+	if most.Load() > 1 {
+		b.t.Errorf("%d held the lock at once", most.Load())
+	}
+}
+
+// preparer, of those who are one.
+func (b *bench) preparer() {
+	p, ok := b.store.(tokenstore.Preparer)
+	if !ok {
+		b.t.Skip("the store is no Preparer")
+	}
+	name := b.name("a")
+	for _, before := range [][]byte{nil, text(100), text(5000)} {
+		if before != nil {
+			b.put(name, before)
+		}
+		put, release, err := p.Prepare(b.ctx, name)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if before != nil {
+			b.holds(name, before)
+		}
+		v := text(4000)
+		for range 2 { // it may be tried again
+			if err := put(b.ctx, v); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+		release()
+		release()
+		b.holds(name, v)
+	}
+	_, release, err := p.Prepare(b.ctx, name)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	release() // unused
+	v := text(10)
+	b.put(name, v)
+	b.holds(name, v)
+}
+
+// residue: what was large and was deleted does not come back when a small value follows.
+func (b *bench) residue() {
+	name := b.name("a")
+	for i := range 4 {
+		b.put(name, text(16000))
+		if i%2 == 0 {
+			b.delete(name)
+			b.empty(name)
+		}
+		v := []byte(fmt.Sprint("small ", i))
+		b.put(name, v)
+		b.holds(name, v)
+		b.delete(name)
+		b.empty(name)
+	}
+}
