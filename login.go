@@ -44,22 +44,36 @@ type LoginOptions struct {
 	// Pasted waits for the person to paste what the browser's address bar shows, where the browser
 	// cannot reach this machine or shows an error that only it was told. It is called again after each
 	// answer until it returns an error; ctx ends with the login. nil means that nobody can paste.
+	// A login that joins another one takes nothing: the other one does.
 	Pasted func(ctx context.Context) (string, error)
+	// Joined is called if a login that is already running serves this call too, with the authorization
+	// URL of that one, or "" if it cannot be had. nil means that ShowURL is called with the URL.
+	Joined func(url string)
+	// For says that this login is on behalf of a program that wants the token described, and not of a
+	// person who has asked to sign in. Such a login opens no browser if the token can be had by the time
+	// it is its turn; nor, with ErrLoginRequired, within 10 minutes of one that nobody completed or that
+	// was refused. A login that nobody completes is ErrLoginRequired too.
+	For *TokenOptions
 }
 
 // Login signs the person in through a browser and stores the session, replacing and then revoking
 // the one before. Nothing of that changes until the new session is stored.
+//
+// There is one login to a profile at a time among all who share the Store: if one is running, Login
+// waits for it and returns its session, or its error. If it ends without either, because its program
+// was ended, Login takes its place. Stores that do not have the method LockPath(name string) (string,
+// error), as *tokenstore.Keyring does, are taken for this process's own.
 //
 // Errors: ErrLoginIncomplete if nobody answered in time or no callback port is free; ErrRefused if
 // the server or the person declined or the answer does not verify; ErrOffline, ErrMisconfigured,
 // tokenstore's errors. A SaveError comes together with a Session: the person is signed in, Token
 // answers as long as this Client lives, but nothing is stored.
 func (c *Client) Login(ctx context.Context, opts *LoginOptions) (*Session, error) {
-	o := c.withDefaults(opts)
-	before, err := c.readRecord(ctx)
-	if err != nil {
-		return nil, err
-	}
+	return c.loginTogether(ctx, c.withDefaults(opts))
+}
+
+// loginAlone is a login when no other one is running; l is told how it goes.
+func (c *Client) loginAlone(ctx context.Context, o LoginOptions, before *record, l *leading) (*Session, error) {
 	// Better to learn now than after the person has typed a password and a second factor.
 	if err := c.testStore(ctx); err != nil {
 		return nil, err
@@ -72,7 +86,7 @@ func (c *Client) Login(ctx context.Context, opts *LoginOptions) (*Session, error
 		return nil, err
 	}
 	defer srv.Close()
-	session, err := c.signIn(ctx, srv, o, before)
+	session, err := c.signIn(ctx, srv, o, before, l)
 	if e, ok := errors.AsType[*Error](err); ok {
 		e.CallbackURL = srv.CallbackURL()
 	}
@@ -97,7 +111,7 @@ func (c *Client) withDefaults(opts *LoginOptions) LoginOptions {
 }
 
 // signIn is the part of a login for which the callback port is held.
-func (c *Client) signIn(ctx context.Context, srv *loopback.Server, o LoginOptions, before *record) (*Session, error) {
+func (c *Client) signIn(ctx context.Context, srv *loopback.Server, o LoginOptions, before *record, l *leading) (*Session, error) {
 	p, err := c.discover(ctx)
 	if err != nil {
 		return nil, err
@@ -106,17 +120,25 @@ func (c *Client) signIn(ctx context.Context, srv *loopback.Server, o LoginOption
 		return nil, err
 	}
 	a := newAttempt(p, c.cfg, srv.CallbackURL(), o)
+	l.opens(a.url, !o.NoBrowser)
 	if o.ShowURL != nil {
 		o.ShowURL(a.url)
 	}
 	if !o.NoBrowser {
-		go c.openBrowser(ctx, a.url)
+		go func() {
+			if !c.openBrowser(ctx, a.url) {
+				l.opens(a.url, false)
+			}
+		}()
 	}
 	cb, err := c.await(ctx, srv, p, a, o)
 	if err != nil {
 		return nil, err
 	}
 	session, superseded, err := c.complete(ctx, p, a, cb, before)
+	if err == nil {
+		l.succeeded(ctx) // nobody who waits for a token waits for the browser, or for the revocation
+	}
 	// The browser is answered only now, when what the page says is true.
 	if respondErr := srv.Respond(context.WithoutCancel(ctx), c.page(session, err)); respondErr != nil {
 		c.cfg.Logger.Debug("the browser did not fetch the last page")
@@ -297,7 +319,7 @@ func (c *Client) complete(ctx context.Context, p *provider.Provider, a *attempt,
 		}
 		return nil, nil, err
 	}
-	r := &record{refresh: answer.Refresh, session: newSessionID(), issuer: p.Issuer, purpose: c.purpose(), signedIn: c.now()}
+	r := &record{refresh: answer.Refresh, session: newSessionID(), issuer: p.Issuer, purpose: c.purpose(), signedIn: c.now(), noSecret: p.ClientSecret.Empty()}
 	superseded, err = c.commit(ctx, p, r, t, before)
 	if err != nil && !errors.Is(err, ErrNotSaved) {
 		return nil, nil, err
@@ -377,7 +399,7 @@ func (c *Client) testStore(ctx context.Context) error {
 
 // testStoreLocked writes, reads and removes an entry of its own.
 func (c *Client) testStoreLocked(ctx context.Context) error {
-	name, want := "test:"+c.credential(), []byte("cogauth tests whether it can store a session")
+	name, want := c.testName(), []byte("cogauth tests whether it can store a session")
 	if err := c.keys.Put(ctx, name, want); err != nil {
 		return err
 	}
@@ -391,8 +413,10 @@ func (c *Client) testStoreLocked(ctx context.Context) error {
 	return c.keys.Delete(ctx, name)
 }
 
-func (c *Client) openBrowser(ctx context.Context, target string) {
-	if err := c.cfg.OpenURL(ctx, target); err != nil && ctx.Err() == nil {
+func (c *Client) openBrowser(ctx context.Context, target string) (opened bool) {
+	err := c.cfg.OpenURL(ctx, target)
+	if err != nil && ctx.Err() == nil {
 		c.cfg.Logger.Warn("no browser was opened: " + err.Error())
 	}
+	return err == nil
 }

@@ -143,7 +143,7 @@ func (a *app) demoLogin(ctx context.Context, client func(open openFunc) (*cogaut
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.signIn(ctx, c)
+	s, err := a.signIn(ctx, c, nil)
 	if cause := context.Cause(ctx); err != nil && errors.Is(err, context.Canceled) && ended(ctx) == nil && cause != nil {
 		return nil, cause
 	}

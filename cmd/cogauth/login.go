@@ -30,7 +30,7 @@ func (a *app) login(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	session, err := a.signIn(ctx, s.Client)
+	session, err := a.signIn(ctx, s.Client, nil)
 	if errors.Is(err, cogauth.ErrNotSaved) {
 		// The person has signed in; that is not thrown away for want of a place to keep it.
 		if t, tokenErr := s.Token(ctx, nil); tokenErr == nil {
@@ -43,11 +43,14 @@ func (a *app) login(ctx context.Context) error {
 	return err
 }
 
-// signIn runs one login and tells the person how it goes.
-func (a *app) signIn(ctx context.Context, client *cogauth.Client) (*cogauth.Session, error) {
+// signIn runs one login, or joins the one that is running, and tells the person how it goes. wanted is
+// the token that it is for, nil if a person has asked to sign in.
+func (a *app) signIn(ctx context.Context, client *cogauth.Client, wanted *cogauth.TokenOptions) (*cogauth.Session, error) {
 	ctx, stop := whileParentLives(ctx)
 	defer stop()
-	s, err := client.Login(ctx, a.loginOptions())
+	o := a.loginOptions()
+	o.For = wanted
+	s, err := client.Login(ctx, o)
 	if errors.Is(err, context.Canceled) && errors.Is(context.Cause(ctx), errParentGone) {
 		return nil, errParentGone
 	}
@@ -72,6 +75,15 @@ func (a *app) loginOptions() *cogauth.LoginOptions {
 		Timeout:          timeout,
 		NoBrowser:        a.flags.noBrowser,
 		Pasted:           a.pasted(),
+		Joined: func(url string) {
+			if url == "" {
+				a.say("a sign-in to this profile is already running; waiting for it (up to %s; Ctrl-C to stop)", words(timeout))
+				return
+			}
+			a.say("joined a sign-in that is already running; its address, if no browser shows it:")
+			fmt.Fprintf(a.err, "\n%s\n\n", url)
+			a.say("waiting for you to sign in (up to %s; Ctrl-C to stop)", words(timeout))
+		},
 		ShowURL: func(url string) {
 			switch {
 			case a.unattended:

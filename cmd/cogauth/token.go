@@ -65,7 +65,7 @@ func (a *app) token(ctx context.Context) error {
 // loginForToken signs in because a token was asked for. A session that cannot be saved still
 // yields its token.
 func (a *app) loginForToken(ctx context.Context, s *session, o *cogauth.TokenOptions) (cogauth.Token, error) {
-	_, err := a.signIn(ctx, s.Client)
+	_, err := a.signIn(ctx, s.Client, o)
 	if err != nil && !errors.Is(err, cogauth.ErrNotSaved) {
 		return cogauth.Token{}, err
 	}
