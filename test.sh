@@ -14,7 +14,8 @@ say() { printf '\n== %s\n' "$*"; }
 # program → Debian package that has it
 needs="git:git gcc:gcc curl:curl dbus-daemon:dbus gnome-keyring-daemon:gnome-keyring secret-tool:libsecret-tools
 gdbus:libglib2.0-bin chromium:chromium Xvfb:xvfb xwininfo:x11-utils xdg-open:xdg-utils strace:strace
-ip:iproute2 npm:npm"
+ip:iproute2 npm:npm kwalletd5:libkf5wallet-bin keepassxc:keepassxc xdotool:xdotool xclip:xclip
+ssh-keygen:openssh-client script:bsdutils"
 
 install_packages() {
   local missing=() entry
@@ -65,6 +66,14 @@ for os in linux windows darwin; do
   GOOS=$os CGO_ENABLED=0 go vet ./...
 done
 (cd e2e && go vet ./...)
+say "build and vet of examples/desktop"
+(
+  cd examples/desktop
+  for os in linux windows; do # systray takes cgo on macOS
+    GOOS=$os CGO_ENABLED=0 go build -o /dev/null ./...
+    GOOS=$os CGO_ENABLED=0 go vet ./...
+  done
+)
 
 # --- tests -----------------------------------------------------------------------------------------
 
@@ -75,9 +84,11 @@ export GORACE=atexit_sleep_ms=10 # or every race-enabled program takes a second 
 
 status=0
 say "go test -race ./..."
-go test -race -count=1 -p 2 -timeout 15m ./... || status=1
+go test -race -count=1 -p 2 -timeout 30m ./... || status=1
 say "go test -race ./... in e2e"
-(cd e2e && go test -race -count=1 -p 1 -timeout 15m ./...) || status=1
+(cd e2e && go test -race -count=1 -p 1 -timeout 45m ./...) || status=1
+say "go test -race ./... in examples/desktop"
+(cd examples/desktop && go test -race -count=1 -timeout 15m ./...) || status=1
 
 # --- which real parts took part ----------------------------------------------------------------------
 

@@ -34,7 +34,8 @@ func TestDeps(t *testing.T) {
 	const module = "github.com/cogauth/cogauth"
 	deptest.Only(t, module, "github.com/spf13", "golang.org/x/term",
 		"github.com/pkg/browser", "github.com/zalando/go-keyring", "github.com/godbus/dbus/v5",
-		"github.com/golang-jwt/jwt/v5", "golang.org/x/oauth2", "golang.org/x/sys", "github.com/BurntSushi/toml")
+		"github.com/golang-jwt/jwt/v5", "golang.org/x/oauth2", "golang.org/x/sys", "github.com/BurntSushi/toml",
+		"filippo.io/age", "golang.org/x/crypto")
 	deptest.Never(t, "testing", "github.com/chromedp", "github.com/rogpeppe")
 }
 

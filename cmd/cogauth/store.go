@@ -99,6 +99,9 @@ func (a *app) configureStore(ctx context.Context, file *config.File) error {
 		a.say("profile %s keeps its session in %s already", was.Profile, placeOf(was))
 		return nil
 	}
+	if will.Store == was.Store && will.StoreDir == was.StoreDir {
+		return &usageError{errors.New("a new key needs a new folder, where nothing is encrypted for the old one: name it with --store-dir")}
+	}
 	from, err := a.open(was)
 	if err != nil {
 		return err
