@@ -3,7 +3,6 @@ package cogauth
 import (
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/cogauth/cogauth/internal/browser"
 	"github.com/cogauth/cogauth/internal/provider"
-	"github.com/cogauth/cogauth/internal/secret"
 	"github.com/cogauth/cogauth/pkg/loopback"
 	"github.com/cogauth/cogauth/pkg/tokenstore"
 )
@@ -299,147 +297,4 @@ func loadRoots(files []string) (*x509.CertPool, error) {
 		}
 	}
 	return roots, nil
-}
-
-// discover returns the provider, fetching its discovery document once per Client. One that is known
-// by its domain alone has no Issuer yet.
-func (c *Client) discover(ctx context.Context) (*provider.Provider, error) {
-	return c.discoverWith(ctx, true)
-}
-
-// discoverWith leaves out the client secret, which takes a look into the store, if it is known that there
-// is none.
-func (c *Client) discoverWith(ctx context.Context, withSecret bool) (*provider.Provider, error) {
-	c.mu.Lock()
-	p, done := c.provider, c.secretRead || !withSecret
-	c.mu.Unlock()
-	if p != nil && done {
-		return p, nil
-	}
-	if p == nil {
-		hc, err := c.httpClient()
-		if err != nil {
-			return nil, err
-		}
-		if c.cfg.Domain != "" {
-			p = provider.FromDomain(hc, c.cfg.ClientID, provider.DomainHost(c.cfg.Domain, c.cfg.region()))
-		} else if p, err = provider.Discover(ctx, hc, c.cfg.ClientID, c.issuers()...); err != nil {
-			return nil, translate(err)
-		}
-		p.Now = c.now
-	}
-	if withSecret {
-		s, err := c.clientSecret(ctx)
-		if err != nil {
-			return nil, err
-		}
-		secretive := *p
-		secretive.ClientSecret = s
-		p = &secretive
-	}
-	c.mu.Lock()
-	c.provider, c.secretRead = p, withSecret
-	c.mu.Unlock()
-	return p, nil
-}
-
-// providerOf returns the provider of a stored session, or nil if another is configured by now, which
-// must never see the session's tokens. A user pool that has changed from one form of issuer to the
-// other is the same one.
-func (c *Client) providerOf(ctx context.Context, r *record) (*provider.Provider, error) {
-	if r.purpose.Provider != c.purpose().Provider {
-		return nil, nil
-	}
-	p, err := c.discoverWith(ctx, !r.noSecret)
-	if err != nil {
-		return nil, err
-	}
-	if c.cfg.Domain != "" {
-		p, _ = p.WithIssuer(r.issuer, c.cfg.region())
-		return p, nil
-	}
-	if p.Issuer != r.issuer && !slices.Contains(c.issuers(), r.issuer) {
-		return nil, nil
-	}
-	return p, nil
-}
-
-// issuers are the acceptable issuers; the first is where discovery starts.
-func (c *Client) issuers() []string {
-	if c.cfg.UserPoolID != "" {
-		return provider.PoolIssuers(c.cfg.UserPoolID)
-	}
-	issuers := []string{c.cfg.Issuer}
-	if pool, ok := provider.PoolOf(c.cfg.Issuer); ok {
-		for _, other := range provider.PoolIssuers(pool) {
-			if other != c.cfg.Issuer {
-				issuers = append(issuers, other)
-			}
-		}
-	}
-	return issuers
-}
-
-// clientSecretEntry is where a confidential client's secret is kept. It belongs to the profile, not
-// to the session: logging out leaves it.
-func (c *Client) clientSecretEntry() string { return "secret:" + c.credential() }
-
-// clientSecretJSON binds the secret to the provider that it was given for: a profile that names another
-// one by now must not send it there.
-type clientSecretJSON struct {
-	Version  int    `json:"v"`
-	Provider string `json:"for"`
-	Secret   string `json:"client_secret"`
-}
-
-func (c *Client) clientSecret(ctx context.Context) (secret.Secret, error) {
-	b, err := c.get(ctx, c.clientSecretEntry())
-	if b == nil || err != nil {
-		return secret.Secret{}, err
-	}
-	var j clientSecretJSON
-	if json.Unmarshal(b, &j) != nil || j.Version != 1 || j.Provider != c.purpose().Provider {
-		e := fail(ErrMisconfigured, "", "the client secret in the keychain was given for another user pool or issuer")
-		e.cause = ErrForeignSecret
-		return secret.Secret{}, e
-	}
-	return secret.New(j.Secret), nil
-}
-
-// SetClientSecret keeps the secret of a confidential app client in the Store, in place of an earlier
-// one; "" removes it. It is sent in the body of requests to the token and revocation endpoints of the
-// provider that this Client is configured for (RFC 6749 §2.3.1), and nowhere else: under another
-// provider it is ErrForeignSecret. The errors are tokenstore's.
-func (c *Client) SetClientSecret(ctx context.Context, clientSecret string) error {
-	release, err := c.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer release()
-	c.mu.Lock()
-	c.provider = nil // it holds the one before
-	c.mu.Unlock()
-	if clientSecret == "" {
-		return c.store.Delete(ctx, c.clientSecretEntry())
-	}
-	if r, err := c.readRecord(ctx); err != nil {
-		return err
-	} else if r != nil && r.noSecret {
-		r.noSecret = false
-		if err := c.store.Put(ctx, c.credential(), r.encode()); err != nil {
-			return err
-		}
-	}
-	entry, err := json.Marshal(clientSecretJSON{1, c.purpose().Provider, clientSecret})
-	if err != nil {
-		return err // strings always marshal
-	}
-	return c.store.Put(ctx, c.clientSecretEntry(), entry)
-}
-
-// HasClientSecret reports whether SetClientSecret has kept one, for whichever provider. The errors are
-// tokenstore's.
-func (c *Client) HasClientSecret(ctx context.Context) (bool, error) {
-	b, err := c.get(ctx, c.clientSecretEntry())
-	return b != nil, err
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/cogauth/cogauth/internal/idtoken"
 	"github.com/cogauth/cogauth/internal/provider"
 	"github.com/cogauth/cogauth/internal/secret"
-	"github.com/cogauth/cogauth/pkg/tokenstore"
 )
 
 // flight is a refresh under way that others in this process wait for.
@@ -162,13 +161,6 @@ func errorOr(err, otherwise error) error {
 	return otherwise
 }
 
-// replacement is a refresh token that the server has given in place of another, and that could not be
-// stored. Whoever else reads the store finds the spent one; this process knows better.
-type replacement struct {
-	session     string
-	spent, next secret.Secret
-}
-
 // redeem spends the record's refresh token. What the answer brings in its place is stored before
 // anything else is verified or fetched: from then on it is the session. Until it is stored it exists
 // nowhere but here, so all that can be done before the request is done before it.
@@ -223,39 +215,6 @@ func (c *Client) redeem(ctx context.Context, r *record, old *tokens) (*tokens, e
 	return t, err
 }
 
-// prepare readies the store for the record, if that is likely to change.
-func (c *Client) prepare(ctx context.Context, r *record) (put func(context.Context, []byte) error, release func(), err error) {
-	if p, ok := c.store.(tokenstore.Preparer); ok && r.rotation != rotationOff {
-		return p.Prepare(ctx, c.credential())
-	}
-	return func(ctx context.Context, value []byte) error { return c.store.Put(ctx, c.credential(), value) }, func() {}, nil
-}
-
-// persistPauses are the waits between tries to store what exists nowhere else.
-var persistPauses = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond}
-
-// persist stores what the answer has changed about the record, next being the new refresh token, if
-// any. The error is of a new one that could not be stored.
-func (c *Client) persist(ctx context.Context, r *record, next secret.Secret, put func(context.Context, []byte) error) error {
-	if next.Empty() {
-		if r.rotation == rotationUnknown {
-			r.rotation = rotationOff
-			_ = put(ctx, r.encode()) // worth one test of the store at the next refresh
-		}
-		return nil
-	}
-	r.refresh, r.rotation = next, rotationOn
-	err := put(ctx, r.encode())
-	for _, pause := range persistPauses {
-		if err == nil {
-			break
-		}
-		time.Sleep(pause)
-		err = put(ctx, r.encode())
-	}
-	return err
-}
-
 // refreshFailed decides what a refused refresh means. Only invalid_grant ends a session, and only
 // if the refused token is still the stored one.
 func (c *Client) refreshFailed(ctx context.Context, r *record, stored secret.Secret, err error) error {
@@ -290,24 +249,6 @@ type endedError struct{ err error }
 func (e *endedError) Error() string        { return e.err.Error() }
 func (e *endedError) Unwrap() error        { return e.err }
 func (e *endedError) Is(target error) bool { return target == errEnded }
-
-// keep puts fresh tokens into the cache. Failing costs the next caller a refresh, no more.
-func (c *Client) keep(ctx context.Context, r *record, key *keyEntry, old, fresh *tokens) {
-	if key == nil || key.session != r.session {
-		key = newKeyEntry(r.session)
-		if err := c.putKey(ctx, key); err != nil {
-			c.warn(&SaveError{err})
-			return
-		}
-	}
-	keep := *fresh
-	if keep.id.value.Empty() && old != nil {
-		keep.id = old.id
-	}
-	if err := c.cache.write(c.seal(key, &keep)); err != nil {
-		c.warn(&SaveError{err})
-	}
-}
 
 // verify checks an answer's tokens and dates them. An answer without an ID token is for the caller
 // to judge.
@@ -350,51 +291,6 @@ func (c *Client) forget(ctx context.Context) error {
 		c.store.Delete(ctx, c.credential()),
 	)
 }
-
-// Bounds of the two warnings about time.
-const (
-	skewToMention = 5 * time.Minute
-	endToMention  = 3 * 24 * time.Hour
-)
-
-// warnOfSkew says that this machine's clock is wrong. cogauth copes; other programs may not.
-func (c *Client) warnOfSkew(skew time.Duration) {
-	if skew.Abs() <= skewToMention {
-		return
-	}
-	which := "slow"
-	if skew < 0 {
-		which = "fast"
-	}
-	c.warn(fmt.Errorf("this machine's clock is %d min %s; tokens are judged by the server's", int(skew.Abs().Round(time.Minute).Minutes()), which))
-}
-
-// warnOfEnd says that the person will soon have to sign in again, at each refresh of the last days: on
-// the way to a token that is cached there is no time for it.
-func (c *Client) warnOfEnd(s *Session) {
-	left := s.Ends.Sub(c.now())
-	if s.Ends.IsZero() || left > endToMention || left < 0 {
-		return
-	}
-	c.warn(fmt.Errorf("this sign-in ends in %s, at %s", inWords(left), s.Ends.Local().Format("2006-01-02 15:04")))
-}
-
-// inWords gives a duration of up to a few days in its largest unit.
-func inWords(d time.Duration) string {
-	n, unit := int(d.Hours()/24), "day"
-	switch {
-	case d < 2*time.Hour:
-		n, unit = int(d.Minutes()), "minute"
-	case d < 48*time.Hour:
-		n, unit = int(d.Hours()), "hour"
-	}
-	if n != 1 {
-		unit += "s"
-	}
-	return fmt.Sprintf("%d %s", n, unit)
-}
-
-func (c *Client) warn(err error) { c.cfg.Logger.Warn(err.Error()) }
 
 func subjectOf(t Token) string { return peek(t.value).String("sub") }
 

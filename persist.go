@@ -1,0 +1,67 @@
+package cogauth
+
+import (
+	"context"
+	"time"
+
+	"github.com/cogauth/cogauth/internal/secret"
+	"github.com/cogauth/cogauth/pkg/tokenstore"
+)
+
+// replacement is a refresh token that the server has given in place of another, and that could not be
+// stored. Whoever else reads the store finds the spent one; this process knows better.
+type replacement struct {
+	session     string
+	spent, next secret.Secret
+}
+
+// prepare readies the store for the record, if that is likely to change.
+func (c *Client) prepare(ctx context.Context, r *record) (put func(context.Context, []byte) error, release func(), err error) {
+	if p, ok := c.store.(tokenstore.Preparer); ok && r.rotation != rotationOff {
+		return p.Prepare(ctx, c.credential())
+	}
+	return func(ctx context.Context, value []byte) error { return c.store.Put(ctx, c.credential(), value) }, func() {}, nil
+}
+
+// persistPauses are the waits between tries to store what exists nowhere else.
+var persistPauses = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond}
+
+// persist stores what the answer has changed about the record, next being the new refresh token, if
+// any. The error is of a new one that could not be stored.
+func (c *Client) persist(ctx context.Context, r *record, next secret.Secret, put func(context.Context, []byte) error) error {
+	if next.Empty() {
+		if r.rotation == rotationUnknown {
+			r.rotation = rotationOff
+			_ = put(ctx, r.encode()) // worth one test of the store at the next refresh
+		}
+		return nil
+	}
+	r.refresh, r.rotation = next, rotationOn
+	err := put(ctx, r.encode())
+	for _, pause := range persistPauses {
+		if err == nil {
+			break
+		}
+		time.Sleep(pause)
+		err = put(ctx, r.encode())
+	}
+	return err
+}
+
+// keep puts fresh tokens into the cache. Failing costs the next caller a refresh, no more.
+func (c *Client) keep(ctx context.Context, r *record, key *keyEntry, old, fresh *tokens) {
+	if key == nil || key.session != r.session {
+		key = newKeyEntry(r.session)
+		if err := c.putKey(ctx, key); err != nil {
+			c.warn(&SaveError{err})
+			return
+		}
+	}
+	keep := *fresh
+	if keep.id.value.Empty() && old != nil {
+		keep.id = old.id
+	}
+	if err := c.cache.write(c.seal(key, &keep)); err != nil {
+		c.warn(&SaveError{err})
+	}
+}
