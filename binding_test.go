@@ -129,7 +129,7 @@ func TestRevokeKeepsWhatTheServerWasNotTold(t *testing.T) {
 }
 
 // Whatever is under the new name goes before a copy comes.
-func TestCopyToOverwrites(t *testing.T) {
+func TestMoveToOverwrites(t *testing.T) {
 	l := newLab(t, nil)
 	stale := l.client(func(c *Config) { c.Profile = "renamed" })
 	if _, err := stale.Login(t.Context(), nil); err != nil {
@@ -138,7 +138,7 @@ func TestCopyToOverwrites(t *testing.T) {
 	if err := stale.SetClientSecret(t.Context(), "stale-secret-stale-secret"); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.client(nil).CopyTo(t.Context(), stale); err != nil {
+	if err := l.client(nil).MoveTo(t.Context(), stale, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := stale.Session(t.Context()); !errors.Is(err, ErrLoginRequired) {

@@ -22,18 +22,18 @@ import (
 
 // The cache is one file per profile, disposable at any time. Its layout:
 //
-//	"cogauth-cache-2\n"
+//	"cogauth-cache-3\n"
 //	for each token: type (1 byte), issued and expires (Unix seconds, 8 bytes each, big endian),
-//	                skew (nanoseconds, 8 bytes), length (4 bytes),
+//	                skew and boot (nanoseconds and Unix nanoseconds, 8 bytes each), length (4 bytes),
 //	                nonce (12 bytes) and AES-256-GCM ciphertext
 //
 // The times are in the clear so that a reader can tell at once that nothing useful is there; the
 // additional data binds them, the profile, the session's ID, what it was made for and the token's
 // type, so that no part can be edited, swapped or carried over.
-const cacheMagic = "cogauth-cache-2\n"
+const cacheMagic = "cogauth-cache-3\n"
 
 const (
-	cacheTimes  = 1 + 8 + 8 + 8 // what the additional data binds
+	cacheTimes  = 1 + 8 + 8 + 8 + 8 // what the additional data binds
 	cacheHeader = cacheTimes + 4
 )
 
@@ -64,7 +64,7 @@ func (t *tokens) get(typ TokenType) Token {
 
 // usable reports whether sealed could hold a token of the type that is good for at least ttl,
 // judging by the clear, unauthenticated header.
-func usable(sealed []byte, typ TokenType, now time.Time, ttl time.Duration) bool {
+func usable(sealed []byte, typ TokenType, now moment, ttl time.Duration) bool {
 	found := false
 	eachSealed(sealed, func(t Token, _, _ []byte) {
 		found = found || t.typ == typ && t.goodFor(now, ttl)
@@ -84,6 +84,7 @@ func (c *Client) seal(k *keyEntry, t *tokens) []byte {
 		head = binary.BigEndian.AppendUint64(head, uint64(tok.issued.Unix()))
 		head = binary.BigEndian.AppendUint64(head, uint64(tok.expires.Unix()))
 		head = binary.BigEndian.AppendUint64(head, uint64(tok.skew))
+		head = binary.BigEndian.AppendUint64(head, uint64(unixNano(tok.boot)))
 		nonce := make([]byte, aead.NonceSize())
 		rand.Read(nonce)
 		body := aead.Seal(nonce, nonce, []byte(tok.value.Reveal()), c.additionalData(k, head))
@@ -133,9 +134,25 @@ func eachSealed(b []byte, f func(t Token, head, body []byte)) {
 			issued:  time.Unix(int64(binary.BigEndian.Uint64(head[1:])), 0),
 			expires: time.Unix(int64(binary.BigEndian.Uint64(head[9:])), 0),
 			skew:    time.Duration(binary.BigEndian.Uint64(head[17:])),
+			boot:    fromUnixNano(int64(binary.BigEndian.Uint64(head[25:]))),
 		}, head, b[:n])
 		b = b[n:]
 	}
+}
+
+// unixNano keeps the zero time.
+func unixNano(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func fromUnixNano(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n)
 }
 
 // additionalData is length-prefixed, so that no two different bindings have the same bytes.
@@ -219,6 +236,22 @@ func globEscape(path string) string {
 		return path // Windows has no escape, and no file name with an asterisk
 	}
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// offlineMark has the time at which a refresh last failed because the server could not be asked. The next
+// token removes it.
+func (f fileCache) offlineMark() string { return f.path() + ".offline" }
+
+func (f fileCache) noteFailure() {
+	if os.MkdirAll(f.dir, 0o700) == nil && os.WriteFile(f.offlineMark(), nil, 0o600) == nil {
+		now := time.Now()
+		os.Chtimes(f.offlineMark(), now, now)
+	}
+}
+
+func (f fileCache) failedSince(t time.Time) bool {
+	info, err := os.Stat(f.offlineMark())
+	return err == nil && info.ModTime().After(t)
 }
 
 func (f fileCache) remove() error {

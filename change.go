@@ -36,6 +36,12 @@ type Change struct {
 	Session *Session
 }
 
+func (c *Client) changedTo(change Change) {
+	if change.Kind != 0 {
+		c.changed(change.Kind, change.Session)
+	}
+}
+
 // changed tells the embedder. No lock of the session is held.
 func (c *Client) changed(kind ChangeKind, s *Session) {
 	if c.cfg.OnChange != nil {

@@ -48,6 +48,9 @@ func (c *Client) commit(ctx context.Context, p *provider.Provider, r *record, t 
 	if err := c.cache.write(c.seal(key, t)); err != nil {
 		return old, c.tokensLost(r, t, err)
 	}
+	c.mu.Lock()
+	c.unsaved, c.unstored = nil, nil // they are of the session before
+	c.mu.Unlock()
 	return old, nil
 }
 

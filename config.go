@@ -111,6 +111,8 @@ type Client struct {
 	keys  tokenstore.Store // where the cache's key is kept
 	cache cache
 	now   func() time.Time
+	// uptime is how long ago the machine was started, sleep included, if the system tells.
+	uptime func() (time.Duration, bool)
 
 	httpOnce sync.Once
 	http     *http.Client
@@ -153,7 +155,7 @@ func New(cfg Config) (*Client, error) {
 	if problems := cfg.problems(); len(problems) > 0 {
 		return nil, fail(ErrMisconfigured, "", "invalid configuration: %s", strings.Join(problems, "; "))
 	}
-	c := &Client{cfg: cfg, store: cfg.Store, now: time.Now, inner: make(chan struct{}, 1)}
+	c := &Client{cfg: cfg, store: cfg.Store, now: time.Now, uptime: uptime, inner: make(chan struct{}, 1)}
 	if c.store == nil {
 		c.store = &tokenstore.Keyring{}
 	}

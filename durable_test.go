@@ -288,12 +288,12 @@ func TestE1WallClockCounts(t *testing.T) {
 	asleep := 8 * time.Hour
 	now := time.Now()
 	tok := Token{issued: now, expires: now.Add(time.Hour)}
-	if woken := now.Add(asleep); tok.goodFor(woken, MinTTL) {
+	if woken := now.Add(asleep); tok.goodFor(moment{wall: woken}, MinTTL) {
 		t.Error("a token of an hour is good after eight of sleep")
 	}
 	// Round(0) of the token's times, as they come from the cache, against a reading that has both.
 	tok = Token{issued: now.Round(0), expires: now.Round(0).Add(time.Hour)}
-	if !tok.goodFor(time.Now(), MinTTL) {
+	if !tok.goodFor(moment{wall: time.Now()}, MinTTL) {
 		t.Error("a fresh token is not good")
 	}
 }
@@ -343,7 +343,8 @@ func TestN2C17StoreIsWrittenUnderItsLockOnly(t *testing.T) {
 	_, token := c.Token(ctx, nil)
 	_, again := c.Token(ctx, &TokenOptions{Refresh: true})
 	_, session := c.Session(ctx)
-	copied := c.CopyTo(ctx, other)
+	copied := c.MoveTo(ctx, other, nil)
+	copiedBack := other.MoveTo(ctx, c, nil)
 	discarded := other.Discard(ctx)
 	checked := c.CheckStore(ctx)
 	secretSet := other.SetClientSecret(ctx, "x")
@@ -352,7 +353,7 @@ func TestN2C17StoreIsWrittenUnderItsLockOnly(t *testing.T) {
 	revoked := c.Revoke(ctx)
 	_, third := c.Login(ctx, nil)
 	_, logout := c.Logout(ctx)
-	if err := errors.Join(login, token, again, session, copied, discarded, checked, secretSet, secretUnset, relogin, revoked, third, logout); err != nil {
+	if err := errors.Join(login, token, again, session, copied, copiedBack, discarded, checked, secretSet, secretUnset, relogin, revoked, third, logout); err != nil {
 		t.Error(err)
 	}
 }
@@ -366,5 +367,153 @@ func TestN6DefaultCacheIsTheCommandLines(t *testing.T) {
 	c, err := New(Config{Issuer: "https://id.example.com", ClientID: "x"})
 	if err != nil || c.cfg.CacheDir != want {
 		t.Errorf("got %q, %v, want %q", c.cfg.CacheDir, err, want)
+	}
+}
+
+// E2: a clock that was wrong when the token came and has been set right since. No expired token is served.
+func TestE2ClockIsSetRight(t *testing.T) {
+	for _, wrong := range []time.Duration{20 * time.Minute, -20 * time.Minute} {
+		l := newLab(t, func(cfg *cognitotest.Config) { cfg.Clients[0].IDTokenValidity = 30 * time.Minute })
+		c := l.client(nil)
+		off := wrong
+		c.now = func() time.Time { return l.clock.Now().Add(off) }
+		started := l.clock.Now().Add(-time.Hour)
+		c.uptime = func() (time.Duration, bool) { return l.clock.Now().Sub(started), true }
+		if _, err := c.Login(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		off = 0
+		for range 8 {
+			l.clock.Advance(5 * time.Minute)
+			tok, err := c.Token(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if left := tok.Expires().Sub(l.clock.Now()); left <= 0 {
+				t.Errorf("off by %v and set right: got a token that expired %v ago", wrong, -left)
+			}
+		}
+	}
+}
+
+// D9: what could not be stored is stored as soon as the store is well, not at the next refresh.
+func TestD9UnstoredIsStoredSoon(t *testing.T) {
+	defer func(d time.Duration) { laterPause = d }(laterPause)
+	laterPause = 0
+	l := newLab(t, rotating)
+	c := l.signedIn(nil)
+	failPuts(l, c.credential(), 1000)
+	l.clock.Advance(2 * time.Hour)
+	if _, err := c.IDToken(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l.store.reset()
+	if _, err := c.IDToken(t.Context()); err != nil { // from the cache
+		t.Fatal(err)
+	}
+	if r := l.stored(c); r == nil || !l.Active(r.refresh.Reveal()) {
+		t.Error("the stored refresh token is not alive")
+	}
+}
+
+// C4: tokens that could not be saved are those of one sign-in, and go with the next.
+func TestC4UnsavedTokensGoWithTheNextSignIn(t *testing.T) {
+	l := newLab(t, nil)
+	c := l.client(nil)
+	l.store.before = func(act, name string, _ int) error {
+		if act == "put" && name == c.credential() {
+			return tokenstore.ErrBroken
+		}
+		return nil
+	}
+	var change ChangeKind
+	c.cfg.OnChange = func(ch Change) { change = ch.Kind }
+	if _, err := c.Login(t.Context(), nil); !errors.Is(err, ErrNotSaved) || change != 0 {
+		t.Fatalf("got %v and the change %v, want ErrNotSaved and none", err, change)
+	}
+	first, err := c.IDToken(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.store.reset()
+	if _, err := c.Login(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if second, err := c.IDToken(t.Context()); err != nil || second == first {
+		t.Errorf("got %v and the first sign-in's token: %v, want the second's", err, second == first)
+	}
+}
+
+// N1: OnChange may ask for a token, also when the session has ended.
+func TestN1OnChangeMayAskForAToken(t *testing.T) {
+	l := newLab(t, nil)
+	var c *Client
+	asked := 0
+	c = l.signedIn(func(cfg *Config) {
+		cfg.OnChange = func(Change) {
+			asked++
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			if c == nil {
+				return
+			}
+			if _, err := c.Token(ctx, nil); errors.Is(err, context.DeadlineExceeded) {
+				t.Error("it waits for itself")
+			}
+		}
+	})
+	l.Fail("token", cognitotest.Failure{Status: 400, Body: `{"error":"invalid_grant"}`})
+	l.clock.Advance(2 * time.Hour)
+	if _, err := c.IDToken(t.Context()); !errors.Is(err, ErrLoginRequired) || asked < 2 {
+		t.Errorf("got %v and %d changes, want ErrLoginRequired and the end among them", err, asked)
+	}
+}
+
+// F2: an answer that was lost is remembered: a later program, too, can say why its token is spent.
+func TestF2ALostAnswerIsRemembered(t *testing.T) {
+	l := newLab(t, rotating)
+	c := l.signedIn(nil)
+	l.clock.Advance(2 * time.Hour)
+	l.Fail("token", cognitotest.Failure{CloseAfter: true, Times: 1})
+	l.clock.Advance(time.Second)
+	// The next tries of the same call are not answered either.
+	go func() {
+		for l.Redemptions() == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		l.Fail("token", cognitotest.Failure{CloseBefore: true})
+	}()
+	if _, err := c.IDToken(t.Context()); !errors.Is(err, ErrOffline) {
+		t.Fatalf("got %v, want ErrOffline", err)
+	}
+	l.Fail("token", cognitotest.Failure{})
+	if _, err := l.client(nil).IDToken(t.Context()); !errors.Is(err, ErrAnswerLost) || !errors.Is(err, ErrLoginRequired) {
+		t.Errorf("another program: got %v, want ErrAnswerLost", err)
+	}
+}
+
+// D3, F2: when the server does not answer, those who wait for the lock do not each wait for it in turn.
+func TestF2AHerdLearnsOfAFailureAtOnce(t *testing.T) {
+	l := newLab(t, nil)
+	c := l.signedIn(nil)
+	l.clock.Advance(2 * time.Hour)
+	l.Fail("token", cognitotest.Failure{Status: 503, Delay: 100 * time.Millisecond})
+	before := l.Count("token")
+	var wg sync.WaitGroup
+	for range 20 {
+		other := l.client(func(cfg *Config) { cfg.CacheDir = c.cfg.CacheDir })
+		wg.Go(func() {
+			if _, err := other.IDToken(t.Context()); !errors.Is(err, ErrOffline) {
+				t.Errorf("got %v, want ErrOffline", err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := l.Count("token") - before; got > 9 {
+		t.Errorf("20 programs made %d requests, want those of one or two", got)
+	}
+	l.Fail("token", cognitotest.Failure{})
+	if _, err := c.IDToken(t.Context()); err != nil {
+		t.Errorf("afterwards: got %v, want a token", err)
 	}
 }

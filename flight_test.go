@@ -79,7 +79,7 @@ func TestN5EveryKindOfTokenWithOneRedemption(t *testing.T) {
 	for i := range 100 {
 		o := &TokenOptions{Type: TokenType(1 + i%2), MinTTL: time.Duration(1+i%5) * time.Minute}
 		wg.Go(func() {
-			if tok, err := c.Token(t.Context(), o); err != nil || tok.Type() != o.Type || !tok.goodFor(c.now(), o.MinTTL) {
+			if tok, err := c.Token(t.Context(), o); err != nil || tok.Type() != o.Type || !tok.goodFor(c.moment(), o.MinTTL) {
 				t.Errorf("%v: got a token of type %v, %v", o, tok.Type(), err)
 			}
 		})

@@ -142,6 +142,7 @@ func (l *lab) client(edit func(*Config)) *Client {
 		l.t.Fatal(err)
 	}
 	c.now = l.clock.Now
+	c.uptime = nil // time passes by the lab's clock, which nobody sets
 	return c
 }
 

@@ -323,7 +323,9 @@ func (c *Client) complete(ctx context.Context, p *provider.Provider, a *attempt,
 	}
 	c.warnOfSkew(answer.Skew)
 	s = c.describe(r, t)
-	c.changed(SignedIn, s)
+	if err == nil {
+		c.changed(SignedIn, s)
+	}
 	return s, superseded, err
 }
 

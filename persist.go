@@ -13,6 +13,7 @@ import (
 type replacement struct {
 	session     string
 	spent, next secret.Secret
+	tried       time.Time // to store it, last
 }
 
 // prepare readies the store for the record, if that is likely to change.
@@ -30,13 +31,16 @@ var persistPauses = []time.Duration{50 * time.Millisecond, 200 * time.Millisecon
 // any. The error is of a new one that could not be stored.
 func (c *Client) persist(ctx context.Context, r *record, next secret.Secret, put func(context.Context, []byte) error) error {
 	if next.Empty() {
-		if r.rotation == rotationUnknown {
-			r.rotation = rotationOff
+		if r.rotation == rotationUnknown || r.unanswered {
+			r.unanswered = false
+			if r.rotation == rotationUnknown {
+				r.rotation = rotationOff
+			}
 			_ = put(ctx, r.encode()) // worth one test of the store at the next refresh
 		}
 		return nil
 	}
-	r.refresh, r.rotation = next, rotationOn
+	r.refresh, r.rotation, r.unanswered = next, rotationOn, false
 	err := put(ctx, r.encode())
 	for _, pause := range persistPauses {
 		if err == nil {
@@ -64,4 +68,46 @@ func (c *Client) keep(ctx context.Context, r *record, key *keyEntry, old, fresh 
 	if err := c.cache.write(c.seal(key, &keep)); err != nil {
 		c.warn(&SaveError{err})
 	}
+	c.mu.Lock()
+	c.unsaved = nil // what is cached is newer
+	c.mu.Unlock()
+}
+
+// laterPause is between tries to store late what could not be stored.
+var laterPause = 10 * time.Second
+
+// persistLate stores a refresh token that could not be stored when it came, if the store is well by now:
+// the program may end at any time, and with it the only copy.
+func (c *Client) persistLate(ctx context.Context) {
+	c.mu.Lock()
+	u := c.unstored
+	due := u != nil && time.Since(u.tried) > laterPause
+	if due {
+		u.tried = time.Now()
+	}
+	c.mu.Unlock()
+	if !due {
+		return
+	}
+	release, err := c.lock(ctx)
+	if err != nil {
+		return
+	}
+	defer release()
+	ctx = context.WithoutCancel(ctx)
+	r, err := c.readRecord(ctx)
+	if err != nil {
+		return
+	}
+	if r != nil && r.session == u.session && r.refresh.Equal(u.spent) {
+		r.refresh, r.rotation = u.next, rotationOn
+		if c.store.Put(ctx, c.credential(), r.encode()) != nil {
+			return
+		}
+	}
+	c.mu.Lock()
+	if c.unstored == u {
+		c.unstored = nil
+	}
+	c.mu.Unlock()
 }

@@ -553,7 +553,7 @@ func TestG7ConfidentialClient(t *testing.T) {
 }
 
 // A profile can be renamed: nobody has to sign in again, and nothing is left under the old name.
-func TestCopyToAndDiscard(t *testing.T) {
+func TestMoveTo(t *testing.T) {
 	l := newLab(t, func(p *cognitotest.Config) { p.Clients[0].RefreshTokenRotation = true })
 	c := l.signedIn(nil)
 	if err := c.SetClientSecret(t.Context(), "some-secret-or-other-1234"); err != nil {
@@ -564,10 +564,7 @@ func TestCopyToAndDiscard(t *testing.T) {
 		t.Fatal(err)
 	}
 	renamed := l.client(func(cfg *Config) { cfg.Profile = "renamed" })
-	if err := c.CopyTo(t.Context(), renamed); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Discard(t.Context()); err != nil {
+	if err := c.MoveTo(t.Context(), renamed, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := renamed.IDToken(t.Context()); err != nil || got != want {
@@ -583,7 +580,7 @@ func TestCopyToAndDiscard(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.wantNothingStored()
-	if err := c.CopyTo(t.Context(), c); !errors.Is(err, ErrMisconfigured) {
+	if err := c.MoveTo(t.Context(), c, nil); !errors.Is(err, ErrMisconfigured) {
 		t.Errorf("to itself: got %v, want ErrMisconfigured", err)
 	}
 }

@@ -34,7 +34,9 @@ type record struct {
 	purpose  purpose       // Client.purpose at login
 	signedIn time.Time
 	rotation rotation
-	noSecret bool // at the login the app client had no secret, so there is none to be read
+	// unanswered: the refresh token was sent, and no answer came. If it turns out to be spent, that is why.
+	unanswered bool
+	noSecret   bool // at the login the app client had no secret, so there is none to be read
 }
 
 // rotation is whether the server replaces refresh tokens, as far as it has been seen.
@@ -58,10 +60,12 @@ type recordJSON struct {
 	// Rotation is absent from records of before it was kept, which then is unknown.
 	Rotation rotation `json:"rotation,omitempty"`
 	NoSecret bool     `json:"no_secret,omitempty"`
+	// Unanswered is absent unless the last request went without an answer.
+	Unanswered bool `json:"unanswered,omitempty"`
 }
 
 func (r *record) encode() []byte {
-	b, err := json.Marshal(recordJSON{recordVersion, r.refresh.Reveal(), r.session, r.issuer, r.purpose, r.signedIn.Unix(), r.rotation, r.noSecret})
+	b, err := json.Marshal(recordJSON{recordVersion, r.refresh.Reveal(), r.session, r.issuer, r.purpose, r.signedIn.Unix(), r.rotation, r.noSecret, r.unanswered})
 	if err != nil {
 		panic("cogauth: record: " + err.Error()) // strings and numbers always marshal
 	}
@@ -76,7 +80,10 @@ func decodeRecord(b []byte) (*record, error) {
 	if json.Unmarshal(b, &j) != nil || j.Version != recordVersion || j.Session == "" {
 		return nil, errBadEntry
 	}
-	return &record{secret.New(j.RefreshToken), j.Session, j.Issuer, j.Purpose, time.Unix(j.SignedIn, 0), j.Rotation, j.NoSecret}, nil
+	return &record{
+		refresh: secret.New(j.RefreshToken), session: j.Session, issuer: j.Issuer, purpose: j.Purpose, signedIn: time.Unix(j.SignedIn, 0),
+		rotation: j.Rotation, noSecret: j.NoSecret, unanswered: j.Unanswered,
+	}, nil
 }
 
 // keyEntry is the cache's key and the session it belongs to.

@@ -47,9 +47,12 @@ func TestRecordFitsOneEntry(t *testing.T) {
 }
 
 func TestRecordRoundTrip(t *testing.T) {
-	want := &record{secret.New("rt"), "sid", "https://issuer.example", purpose{Provider: "pool", Scopes: "openid"}, time.Unix(1_700_000_000, 0), rotationOn, true}
+	want := &record{
+		refresh: secret.New("rt"), session: "sid", issuer: "https://issuer.example", purpose: purpose{Provider: "pool", Scopes: "openid"},
+		signedIn: time.Unix(1_700_000_000, 0), rotation: rotationOn, noSecret: true, unanswered: true,
+	}
 	got, err := decodeRecord(want.encode())
-	if err != nil || !got.refresh.Equal(want.refresh) || got.session != want.session || got.issuer != want.issuer || got.purpose != want.purpose || got.rotation != want.rotation || got.noSecret != want.noSecret || !got.signedIn.Equal(want.signedIn) {
+	if err != nil || !got.refresh.Equal(want.refresh) || got.session != want.session || got.issuer != want.issuer || got.purpose != want.purpose || got.rotation != want.rotation || got.noSecret != want.noSecret || got.unanswered != want.unanswered || !got.signedIn.Equal(want.signedIn) {
 		t.Errorf("got %+v and %v, want %+v", got, err, want)
 	}
 	k := newKeyEntry("sid")
@@ -72,8 +75,8 @@ func TestRecordRoundTrip(t *testing.T) {
 func sampleTokens() *tokens {
 	now := time.Unix(time.Now().Unix(), 0)
 	return &tokens{
-		id:     Token{IDToken, secret.New("CANARY-id"), now, now.Add(time.Hour), 0},
-		access: Token{AccessToken, secret.New("CANARY-access"), now, now.Add(time.Hour), 0},
+		id:     Token{IDToken, secret.New("CANARY-id"), now, now.Add(time.Hour), 0, time.Time{}},
+		access: Token{AccessToken, secret.New("CANARY-access"), now, now.Add(time.Hour), 0, time.Time{}},
 	}
 }
 
@@ -109,7 +112,7 @@ func TestCacheIsBound(t *testing.T) {
 	}
 	for n := range sealed {
 		c.open(k, sealed[:n]) // must not panic
-		usable(sealed[:n], IDToken, time.Now(), MinTTL)
+		usable(sealed[:n], IDToken, moment{wall: time.Now()}, MinTTL)
 	}
 	both := func(name string, c *Client, k *keyEntry) {
 		t.Helper()
@@ -173,7 +176,7 @@ func TestE3Margin(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			issued := now.Add(-tc.age)
-			if got := (Token{issued: issued, expires: issued.Add(tc.life)}).goodFor(now, tc.ttl); got != tc.want {
+			if got := (Token{issued: issued, expires: issued.Add(tc.life)}).goodFor(moment{wall: now}, tc.ttl); got != tc.want {
 				t.Errorf("got %v, want %v", got, tc.want)
 			}
 		})
@@ -198,7 +201,7 @@ func FuzzCacheOpen(f *testing.F) {
 	f.Add(c.seal(k, sampleTokens()))
 	f.Add([]byte(cacheMagic))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		usable(b, IDToken, time.Now(), MinTTL)
+		usable(b, IDToken, moment{wall: time.Now()}, MinTTL)
 		c.open(newKeyEntry("sid"), b)
 	})
 }

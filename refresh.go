@@ -23,7 +23,9 @@ type flight struct {
 // see but that of its context; processes share the lock within.
 func (c *Client) refreshed(ctx context.Context, o TokenOptions, before []byte) (Token, error) {
 	if o.Refresh { // a flight may have begun before this call, and bring what was issued before it
-		return c.refreshedAlone(ctx, o, before)
+		t, change, err := c.refreshedAlone(ctx, o, before)
+		c.changedTo(change)
+		return t, err
 	}
 	for {
 		c.mu.Lock()
@@ -35,7 +37,9 @@ func (c *Client) refreshed(ctx context.Context, o TokenOptions, before []byte) (
 			}
 			c.flights[o] = f
 			c.mu.Unlock()
-			return c.fly(ctx, o, f)
+			change := c.fly(ctx, o, f)
+			c.changedTo(change) // when nobody waits any more: it may ask for a token itself
+			return f.token, f.err
 		}
 		c.mu.Unlock()
 		select {
@@ -49,40 +53,47 @@ func (c *Client) refreshed(ctx context.Context, o TokenOptions, before []byte) (
 	}
 }
 
-func (c *Client) fly(ctx context.Context, o TokenOptions, f *flight) (Token, error) {
+func (c *Client) fly(ctx context.Context, o TokenOptions, f *flight) (change Change) {
 	defer func() {
 		c.mu.Lock()
 		delete(c.flights, o)
 		c.mu.Unlock()
 		close(f.done)
 	}()
-	f.token, f.err = c.refreshedAlone(ctx, o, nil)
-	return f.token, f.err
+	f.token, change, f.err = c.refreshedAlone(ctx, o, nil)
+	return change
 }
 
 // refreshedAlone takes the steps that every program takes: lock, read again, decide, redeem, persist,
 // unlock. The loser of a race finds the winner's token when it reads again, and redeems nothing. A demand
 // for a new token is met by any that was cached since the call began, when the cache held before.
-func (c *Client) refreshedAlone(ctx context.Context, o TokenOptions, before []byte) (Token, error) {
+func (c *Client) refreshedAlone(ctx context.Context, o TokenOptions, before []byte) (Token, Change, error) {
+	none := Change{}
 	began := c.now().Truncate(time.Second) // as coarse as the times in tokens
 	// Without a session there is nothing to wait for: say so before taking the lock. A key is the smaller
 	// thing to read.
 	if key, err := c.readKey(ctx); err != nil {
-		return Token{}, err
+		return Token{}, none, err
 	} else if key == nil {
 		if r, err := c.readRecord(ctx); err != nil || r == nil {
-			return Token{}, errorOr(err, fail(ErrLoginRequired, "", "not signed in"))
+			return Token{}, none, errorOr(err, fail(ErrLoginRequired, "", "not signed in"))
 		}
 	}
+	arrived := time.Now()
 	release, err := c.lock(ctx)
 	if err != nil {
-		return Token{}, err
+		return Token{}, none, err
 	}
 	defer release()
 	if !o.Refresh { // whoever had the lock before may have left what is wanted
 		if t, ok, err := c.cached(ctx, o); ok || err != nil {
-			return t, err
+			return t, none, err
 		}
+	}
+	if f, ok := c.cache.(fileCache); ok && f.failedSince(arrived) {
+		// Not each of fifty programs waits for a server that does not answer, one after the other.
+		t, err := c.offline(ctx, o, fail(ErrOffline, "refresh token", "another program has just tried in vain"))
+		return t, none, err
 	}
 	t, change, err := c.refreshedLocked(ctx, o, began, before)
 	if errors.Is(err, errChanged) {
@@ -91,11 +102,32 @@ func (c *Client) refreshedAlone(ctx context.Context, o TokenOptions, before []by
 	if errors.Is(err, errChanged) {
 		err = fail(ErrOffline, "refresh token", "other programs keep changing the session")
 	}
-	release()
-	if change.Kind != 0 {
-		c.changed(change.Kind, change.Session)
+	if errors.Is(err, ErrOffline) {
+		if f, ok := c.cache.(fileCache); ok {
+			f.noteFailure()
+		}
+		t, err = c.offline(ctx, o, err)
 	}
-	return t, err
+	return t, change, err
+}
+
+// offline serves what is left of a cached token, if the server cannot be asked for another: it is not yet
+// of no use.
+func (c *Client) offline(ctx context.Context, o TokenOptions, err error) (Token, error) {
+	if o.Refresh {
+		return Token{}, err
+	}
+	sealed, readErr := c.cache.read()
+	key, keyErr := c.readKey(ctx)
+	if readErr != nil || keyErr != nil || key == nil {
+		return Token{}, err
+	}
+	t := c.open(key, sealed).get(o.Type)
+	if t.value.Empty() || !t.goodFor(c.moment(), 0) {
+		return Token{}, err
+	}
+	c.warn(fmt.Errorf("offline: %w; going on with a token that is good for %v", err, t.left(c.moment()).Round(time.Second)))
+	return t, nil
 }
 
 // errChanged: the refresh token was refused, but by now another one is stored.
@@ -120,7 +152,7 @@ func (c *Client) refreshedLocked(ctx context.Context, o TokenOptions, began time
 		old = c.open(key, sealed)
 		t := old.get(o.Type)
 		recent := !o.Refresh || !bytes.Equal(sealed, before) && !t.issued.Before(began.Add(t.skew))
-		if !t.value.Empty() && recent && t.goodFor(c.now(), o.MinTTL) {
+		if !t.value.Empty() && recent && t.goodFor(c.moment(), o.MinTTL) {
 			return t, none, nil
 		}
 	}
@@ -132,11 +164,6 @@ func (c *Client) refreshedLocked(ctx context.Context, o TokenOptions, began time
 		return Token{}, Change{Kind: Ended}, errors.Unwrap(err)
 	}
 	if err != nil {
-		if t := old.get(o.Type); errors.Is(err, ErrOffline) && !o.Refresh && t.goodFor(c.now(), 0) {
-			// It cannot be renewed now, and it is not yet of no use.
-			c.warn(fmt.Errorf("offline: %w; going on with a token that is good for %v", err, t.left(c.now()).Round(time.Second)))
-			return t, none, nil
-		}
 		return Token{}, none, err
 	}
 	c.keep(context.WithoutCancel(ctx), r, key, old, fresh)
@@ -197,13 +224,18 @@ func (c *Client) redeem(ctx context.Context, r *record, old *tokens) (*tokens, e
 	held := context.WithoutCancel(ctx)
 	answer, err := p.Refresh(ctx, r.refresh) // which sends under a context of its own
 	if err != nil {
+		if e, ok := errors.AsType[*provider.Error](err); ok && e.Unanswered && r.rotation != rotationOff {
+			// If the server has spent the token, the next try is to know why.
+			r.refresh, r.unanswered = stored, true
+			_ = put(held, r.encode())
+		}
 		release()
 		return nil, c.refreshFailed(held, r, stored, translate(err))
 	}
 	if err := c.persist(held, r, answer.Refresh, put); err != nil {
 		c.warn(&SaveError{err})
 		c.mu.Lock()
-		c.unstored = &replacement{r.session, stored, r.refresh}
+		c.unstored = &replacement{r.session, stored, r.refresh, time.Now()}
 		c.mu.Unlock()
 	}
 	release()
@@ -235,6 +267,9 @@ func (c *Client) refreshFailed(ctx context.Context, r *record, stored secret.Sec
 	}
 	e := *err.(*Error)
 	e.kind = ErrLoginRequired
+	if r.unanswered {
+		e.cause = ErrAnswerLost
+	}
 	if e.cause == ErrAnswerLost {
 		e.fact = "the refresh token is spent, and the answer with the next one was lost on the way"
 	}
@@ -255,6 +290,7 @@ func (e *endedError) Is(target error) bool { return target == errEnded }
 func (c *Client) verify(ctx context.Context, p *provider.Provider, a *provider.Tokens, want idtoken.Expect) (*tokens, error) {
 	// The server's clock made the tokens' times, so it is the one to judge them by.
 	now := func() time.Time { return c.now().Add(a.Skew) }
+	boot := c.moment().boot
 	v := &idtoken.Verifier{Issuer: p.Issuer, ClientID: c.cfg.ClientID, Keys: &idtoken.KeySet{Fetch: p.FetchKeys}, Now: now}
 	t := &tokens{}
 	cognito := provider.IsCognito(p.Issuer)
@@ -264,9 +300,9 @@ func (c *Client) verify(ctx context.Context, p *provider.Provider, a *provider.T
 			return nil, translate(err)
 		}
 		cognito = cognito || claims.Cognito()
-		t.id = Token{IDToken, a.ID, claims.Time("iat"), claims.Time("exp"), a.Skew}
+		t.id = Token{IDToken, a.ID, claims.Time("iat"), claims.Time("exp"), a.Skew, boot}
 	}
-	t.access = Token{AccessToken, a.Access, now(), a.AccessExpiry, a.Skew}
+	t.access = Token{AccessToken, a.Access, now(), a.AccessExpiry, a.Skew, boot}
 	if !a.AccessExpiry.IsZero() {
 		t.access.expires = a.AccessExpiry.Add(a.Skew)
 	}
@@ -276,7 +312,7 @@ func (c *Client) verify(ctx context.Context, p *provider.Provider, a *provider.T
 			return nil, translate(err)
 		}
 		// expires_in speaks of one lifetime where Cognito has two: the token's own exp counts.
-		t.access = Token{AccessToken, a.Access, claims.Time("iat"), claims.Time("exp"), a.Skew}
+		t.access = Token{AccessToken, a.Access, claims.Time("iat"), claims.Time("exp"), a.Skew, boot}
 	}
 	return t, nil
 }

@@ -43,6 +43,7 @@ type Token struct {
 	issued  time.Time
 	expires time.Time
 	skew    time.Duration // the issuer's clock minus this machine's, when the token came
+	boot    time.Time     // moment.boot when the token came; zero if unknown
 }
 
 // Type says which token it is.
@@ -72,16 +73,44 @@ func (Token) Format(f fmt.State, _ rune) { io.WriteString(f, "[secret]") }
 
 // goodFor reports whether t can be handed out: more than ttl of its life is left. ttl is capped at
 // half that life, or a demand longer than the life would refresh for ever.
-func (t Token) goodFor(now time.Time, ttl time.Duration) bool {
+func (t Token) goodFor(now moment, ttl time.Duration) bool {
 	if life := t.expires.Sub(t.issued); ttl > life/2 {
 		ttl = life / 2
 	}
 	return t.left(now) > ttl
 }
 
-// left is what remains of the token's life. Round strips the monotonic reading of this machine's clock,
-// which stands still while the machine sleeps.
-func (t Token) left(now time.Time) time.Duration { return t.expires.Sub(now.Round(0).Add(t.skew)) }
+// left is what remains of the token's life. Where the clock may have been set since the token came, it
+// is the least of what can be meant: a refresh too many is better than a token that has expired.
+func (t Token) left(now moment) time.Duration {
+	// Round strips the monotonic reading, which stands still while the machine sleeps.
+	wall := now.wall.Round(0)
+	left := t.expires.Sub(wall.Add(t.skew))
+	if t.boot.IsZero() || now.boot.IsZero() {
+		return left
+	}
+	if moved := now.boot.Sub(t.boot); moved.Abs() > clockMoved {
+		left = min(left, t.expires.Sub(wall), t.expires.Sub(wall.Add(t.skew-moved)))
+	}
+	return left
+}
+
+// moment is what this machine's clock shows, and when the machine was started by that clock: setting the
+// clock moves that, and sleep and time do not.
+type moment struct{ wall, boot time.Time }
+
+// clockMoved is how much of a change is none: clocks are kept right by being slowed down and sped up.
+const clockMoved = 5 * time.Second
+
+func (c *Client) moment() moment {
+	m := moment{wall: c.now()}
+	if c.uptime != nil {
+		if up, ok := c.uptime(); ok {
+			m.boot = m.wall.Round(0).Add(-up)
+		}
+	}
+	return m
+}
 
 // TokenOptions refine what token is wanted. nil means all defaults.
 type TokenOptions struct {
@@ -115,6 +144,7 @@ func (c *Client) Token(ctx context.Context, opts *TokenOptions) (Token, error) {
 		before, _ := c.cache.read()
 		return c.refreshed(ctx, o, before)
 	}
+	c.persistLate(ctx)
 	t, ok, err := c.cached(ctx, o)
 	if ok || err != nil {
 		return t, err
@@ -124,7 +154,7 @@ func (c *Client) Token(ctx context.Context, opts *TokenOptions) (Token, error) {
 
 // cached is the warm path.
 func (c *Client) cached(ctx context.Context, o TokenOptions) (Token, bool, error) {
-	now := c.now()
+	now := c.moment()
 	c.mu.Lock()
 	unsaved := c.unsaved.get(o.Type)
 	c.mu.Unlock()

@@ -213,7 +213,7 @@ func cached(t *testing.T, d *desktop, pool *cognitotest.Pool) {
 		t.Fatalf("the key's entry: got %d bytes of key (%v), want 32 and the record's session", len(key), err)
 	}
 
-	const magic = "cogauth-cache-2\n"
+	const magic = "cogauth-cache-3\n"
 	secrets := pool.Secrets()
 	if newCanary(secrets).found(string(key)) != nil {
 		t.Error("the cache's key is one of the pool's secrets")
@@ -224,9 +224,9 @@ func cached(t *testing.T, d *desktop, pool *cognitotest.Pool) {
 	}
 	var uses []string
 	for len(rest) > 0 {
-		n := int(binary.BigEndian.Uint32([]byte(rest[25:29])))
-		head, nonce, sealed := rest[:25], rest[29:41], rest[41:29+n]
-		rest = rest[29+n:]
+		n := int(binary.BigEndian.Uint32([]byte(rest[33:37])))
+		head, nonce, sealed := rest[:33], rest[37:49], rest[49:37+n]
+		rest = rest[37+n:]
 		var ad []byte
 		f := record.For
 		for _, s := range []string{magic, "p/" + clientID, record.Session, f.Provider, f.Scopes, f.IdP, f.Resource, f.Expect} {

@@ -136,6 +136,12 @@ func (a *app) configure(ctx context.Context) error {
 	if p.name == "" {
 		p.name = "default"
 	}
+	if old, ok := file.Profiles[p.name]; ok && p.profile.Store == "" && p.profile.StoreKey+p.profile.StoreDir == "" {
+		// The choice of a store is remembered until another one is made.
+		p.profile.Store, p.profile.StoreKey, p.profile.StoreDir = old.Store, old.StoreKey, old.StoreDir
+	} else if p.profile.Store == config.Keychain {
+		p.profile.Store = "" // a default is not written down
+	}
 	if err := p.profile.Validate(); err != nil {
 		return err
 	}
@@ -175,11 +181,26 @@ func (a *app) write(ctx context.Context, file *config.File, p *proposal) error {
 		return err
 	}
 	former := a.former(file, p)
-	undo, err := a.keepSecret(ctx, file, p)
+	was, err := a.placeBefore(file, p)
 	if err != nil {
 		return err
 	}
-	if err := file.Put(p.name, p.profile, a.flags.configure.makeDefault); err != nil {
+	undo := func() {}
+	if was == nil {
+		if undo, err = a.keepSecret(ctx, file, p); err != nil {
+			return err
+		}
+	}
+	put := func() error { return file.Put(p.name, p.profile, a.flags.configure.makeDefault) }
+	if was != nil {
+		// What is moved would take the place of a secret that is new.
+		if err = a.relocate(ctx, was, place, put); err == nil {
+			_, err = a.keepSecret(ctx, file, p)
+		}
+	} else {
+		err = put()
+	}
+	if err != nil {
 		undo()
 		return err
 	}
@@ -200,6 +221,24 @@ func (a *app) write(ctx context.Context, file *config.File, p *proposal) error {
 	}
 	a.say("next: %s login --profile %s", a.name(), p.name)
 	return nil
+}
+
+// placeBefore is the profile that is being replaced, if it is for the same app client and kept its session
+// elsewhere.
+func (a *app) placeBefore(file *config.File, p *proposal) (*config.Settings, error) {
+	old, ok := file.Profiles[p.name]
+	if !ok || old.ClientID != p.profile.ClientID {
+		return nil, nil
+	}
+	was, err := a.resolveAs(file, p.name, old)
+	if err != nil {
+		return nil, nil // it could not be used, so there is nothing of it
+	}
+	will, err := a.resolveAs(file, p.name, p.profile)
+	if err != nil || samePlace(was, will) {
+		return nil, err
+	}
+	return was, nil
 }
 
 // former is the profile that is being replaced, if it is for another app client: no command would find

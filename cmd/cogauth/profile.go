@@ -140,14 +140,17 @@ func (a *app) profileRename(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := before.CopyTo(ctx, after.Client); err != nil {
+	renamed := false
+	err = before.MoveTo(ctx, after.Client, func() error {
+		err := file.Rename(from, to)
+		renamed = err == nil
 		return err
+	})
+	if err != nil && renamed {
+		return fmt.Errorf("the profile is called %s now, but what is kept under the old name could not be removed: %w", to, err)
 	}
-	if err := file.Rename(from, to); err != nil {
-		return errors.Join(err, after.Discard(ctx))
-	}
-	if err := before.Discard(ctx); err != nil {
-		return fmt.Errorf("the profile is called %s now, but what the keychain holds under the old name could not be removed: %w", to, err)
+	if err != nil {
+		return err
 	}
 	a.say("the profile %s is called %s now", from, to)
 	return nil

@@ -65,9 +65,7 @@ func (a *app) readyStore(p config.Profile) error {
 	return nil
 }
 
-// configureStore moves a profile's session to another store and remembers the choice. From then on there
-// is one session, in the chosen place: what was in the other one is removed, or it would be found there,
-// out of date, when somebody chooses that again.
+// configureStore moves a profile's session to another store and remembers the choice.
 func (a *app) configureStore(ctx context.Context, file *config.File) error {
 	if a.getenv("COGAUTH_STORE") != "" {
 		return &usageError{errors.New("COGAUTH_STORE chooses the store in this environment: unset it first")}
@@ -95,13 +93,34 @@ func (a *app) configureStore(ctx context.Context, file *config.File) error {
 	if err != nil {
 		return err
 	}
-	if will.Store == was.Store && will.StoreDir == was.StoreDir && will.StoreKey == was.StoreKey {
+	if samePlace(was, will) {
 		a.say("profile %s keeps its session in %s already", was.Profile, placeOf(was))
 		return nil
 	}
-	if will.Store == was.Store && will.StoreDir == was.StoreDir {
-		return &usageError{errors.New("a new key needs a new folder, where nothing is encrypted for the old one: name it with --store-dir")}
+	if err := a.relocate(ctx, was, will, func() error { return file.Put(was.Profile, profile, false) }); err != nil {
+		return err
 	}
+	s, err := a.open(will)
+	if err != nil {
+		return err
+	}
+	if who, err := s.Session(ctx); err == nil {
+		a.say("you stay signed in as %s", who.Username)
+	} else {
+		a.say("next: %s login --profile %s", a.name(), was.Profile)
+	}
+	return nil
+}
+
+func samePlace(a, b *config.Settings) bool {
+	return a.Store == b.Store && a.StoreDir == b.StoreDir && a.StoreKey == b.StoreKey
+}
+
+// relocate moves the session to where will keeps it; commit remembers the choice. From then on there is one
+// session, in the chosen place: what was in the other one is removed, or it would be found there, out of
+// date, when somebody chooses that again. A store that cannot be read is what people leave: then what the
+// new one holds from an earlier time goes as well.
+func (a *app) relocate(ctx context.Context, was, will *config.Settings, commit func() error) error {
 	from, err := a.open(was)
 	if err != nil {
 		return err
@@ -110,42 +129,34 @@ func (a *app) configureStore(ctx context.Context, file *config.File) error {
 	if err != nil {
 		return err
 	}
+	_, readErr := from.Session(ctx)
+	unreadable := readErr != nil && !errors.Is(readErr, cogauth.ErrLoginRequired) && !errors.Is(readErr, cogauth.ErrMisconfigured)
+	if unreadable && was.Store == will.Store && was.StoreDir == will.StoreDir {
+		return &hintError{readErr, "what is in the folder cannot be encrypted for the new key without the old one; start anew in another folder with --store-dir"}
+	}
 	if err := to.CheckStore(ctx); err != nil {
 		return err
 	}
-	moved, err := a.move(ctx, from, to)
-	if err != nil {
+	done := false
+	remember := func() error {
+		err := commit()
+		done = err == nil
 		return err
 	}
-	if err := file.Put(was.Profile, profile, false); err != nil {
-		return errors.Join(err, to.Discard(ctx))
-	}
-	if moved {
-		if err := from.Discard(ctx); err != nil {
-			a.say("warning: %s still holds the session: %s", placeOf(was), oneLine(err.Error()))
-		}
-	}
-	a.say("profile %s keeps its session in %s from now on", was.Profile, placeOf(will))
-	if s, err := to.Session(ctx); err == nil {
-		a.say("you stay signed in as %s", s.Username)
+	if unreadable {
+		a.say("warning: nothing could be taken along from %s: %s", placeOf(was), oneLine(readErr.Error()))
+		err = errors.Join(to.Discard(ctx), remember())
 	} else {
-		a.say("next: %s login --profile %s", a.name(), was.Profile)
+		err = from.MoveTo(ctx, to.Client, remember)
 	}
+	if err != nil && !done {
+		return fmt.Errorf("move the session: %w", err)
+	}
+	if err != nil {
+		a.say("warning: something was left in %s: %s", placeOf(was), oneLine(err.Error()))
+	}
+	a.say("profile %s keeps its session in %s from now on", will.Profile, placeOf(will))
 	return nil
-}
-
-// move copies what there is. A store that cannot be read is what people leave: then what the new one
-// holds from an earlier time goes as well, and nothing was moved.
-func (a *app) move(ctx context.Context, from, to *session) (moved bool, err error) {
-	_, readErr := from.Session(ctx)
-	if readErr != nil && !errors.Is(readErr, cogauth.ErrLoginRequired) && !errors.Is(readErr, cogauth.ErrMisconfigured) {
-		a.say("warning: nothing could be taken along from %s: %s", placeOf(from.settings), oneLine(readErr.Error()))
-		return false, to.Discard(ctx)
-	}
-	if err := from.CopyTo(ctx, to.Client); err != nil {
-		return false, fmt.Errorf("move the session: %w", err)
-	}
-	return true, nil
 }
 
 // absolute makes paths of flags full ones: on the command line a relative path means this folder.

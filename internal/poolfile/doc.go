@@ -14,6 +14,8 @@
 //	classic_ui       = false              # the hosted UI of branding version 1
 //	issuer_port      = 9400               # 0: any free port
 //	domain_port      = 9401
+//	issuer_origin    = "" # what it is called instead, such as http://127.0.0.1:8474, behind a proxy of yours
+//	domain_origin    = ""
 //	prefill          = true               # the sign-in page fills in the first user
 //	code_lifetime    = "5m"
 //	cookie_lifetime  = "1h"

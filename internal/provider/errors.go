@@ -45,6 +45,7 @@ type Error struct {
 	NoDocument  bool   // something answers there, but not with a discovery document
 	stalled     bool   // it ran into this package's own bound
 	undialled   bool   // there was no connection
+	Unanswered  bool   // it was sent, and whether it was served is not known
 	AnswerLost  bool   // an earlier try was sent, its answer never came, and now the token counts as spent
 }
 

@@ -105,7 +105,9 @@ func repeat(ctx context.Context, now func() time.Time, may func(*Error, *exchang
 		if lost && e.Code == "invalid_grant" {
 			e.AnswerLost = true
 		}
-		lost = lost || e.Status == 0 && x.sent.Load()
+		// A server that answers 5xx may have served the request before something behind it broke.
+		lost = lost || x.sent.Load() && (e.Status == 0 || e.Status >= 500 && e.Status != http.StatusServiceUnavailable)
+		e.Unanswered = lost && e.Kind == Offline
 		if n == maxTries || e.Kind != Offline || e.stalled || e.undialled || !may(e, x) {
 			return err
 		}

@@ -80,7 +80,7 @@ func credentialStatus(code uint32) error {
 // securityLimit is the most bytes of a value that go-keyring can hand to macOS's security(1).
 func securityLimit(service, name string) int {
 	const line = 4096
-	command := len("add-generic-password -U -s  -a  -w 'go-keyring-base64:'\n") + quotedLen(service) + quotedLen(slotNames(name)[1]) + len("10000")
+	command := len("add-generic-password -U -s  -a  -w 'go-keyring-base64:'\n") + quotedLen(service) + quotedLen(slotsOf(name)[1].first) + len("10000")
 	return (line - command) / 4 * 3
 }
 

@@ -146,6 +146,25 @@ func (e entries) Put(ctx context.Context, name string, value []byte) error {
 	})
 }
 
+// create implements creator: the Get that goes before every Set has found that nothing is there, over the
+// same connection.
+func (e entries) create(ctx context.Context, name string, value []byte) error {
+	k, text := e.k, string(value)
+	_, err := k.call(ctx, func(a *attempt) (string, error) {
+		done, err := writing.Take(a.ctx, k.service()+"\x00"+name)
+		if err != nil {
+			return "", err
+		}
+		defer done()
+		defer pace(a.ctx)()
+		if err := a.ctx.Err(); err != nil {
+			return "", err
+		}
+		return "", keyring.Set(k.service(), name, text)
+	})
+	return err
+}
+
 // Delete implements Store.
 func (e entries) Delete(ctx context.Context, name string) error {
 	k := e.k

@@ -91,7 +91,7 @@ func (s *Split) Prepare(ctx context.Context, name string) (put func(context.Cont
 	current, target, err := s.read(ctx, name)
 	if err == nil && !current.whole { // then nothing is lost by emptying both
 		err = s.empty(ctx, target)
-		current, target = slot{first: target.first}, current
+		current, target = target.emptied(), current
 	}
 	if err == nil {
 		err = s.empty(ctx, target)
@@ -110,10 +110,16 @@ func (s *Split) Prepare(ctx context.Context, name string) (put func(context.Cont
 		}
 		// The new value is the one that is read from here on, whatever becomes of the old one.
 		_ = s.empty(ctx, current)
-		current, target = target, slot{first: current.first}
+		current, target = target, current.emptied()
 		return nil
 	}
 	return put, done, nil
+}
+
+// creator writes an entry that has just been found absent, and looks no more. In a refresh it stands between
+// the server's answer and its safety.
+type creator interface {
+	create(ctx context.Context, name string, value []byte) error
 }
 
 // fill writes a value into a slot that is empty but for what an earlier try has left.
@@ -125,16 +131,20 @@ func (s *Split) fill(ctx context.Context, target *slot, generation uint64, value
 	if err := s.empty(ctx, *target); err != nil {
 		return err
 	}
+	put := s.Entries.Put
+	if c, ok := s.Entries.(creator); ok {
+		put = c.create
+	}
 	for i, piece := range pieces {
 		target.entries = i + 1
-		if err := s.Entries.Put(ctx, target.entry(i), piece); err != nil {
+		if err := put(ctx, target.entry(i), piece); err != nil {
 			if errors.Is(err, ErrTooLarge) { // the store is well; other leftovers are for the next Put
 				_ = s.empty(ctx, *target)
 			}
 			return err
 		}
 	}
-	stored, err := s.slot(ctx, target.first, true)
+	stored, err := s.slot(ctx, target.emptied(), true)
 	if err != nil {
 		return err
 	}
@@ -153,8 +163,8 @@ func (s *Split) Delete(ctx context.Context, name string) error {
 	}
 	defer release()
 	var slots [2]slot
-	for i, first := range slotNames(name) {
-		if slots[i], err = s.slot(ctx, first, false); err != nil {
+	for i, place := range slotsOf(name) {
+		if slots[i], err = s.slot(ctx, place, false); err != nil {
 			return err
 		}
 	}
@@ -188,37 +198,41 @@ func (s *Split) turn(ctx context.Context, name string) (release func(), err erro
 // slot is what one of the two places holds.
 type slot struct {
 	first      string // name of its first entry
+	second     bool   // which of the two it is
 	entries    int    // how many it has or had; 0 if it is empty
 	generation uint64
 	whole      bool
 	value      []byte // if whole
 }
 
+// emptied is the same place without anything in it.
+func (s slot) emptied() slot { return slot{first: s.first, second: s.second} }
+
 // entry is the name of the i-th entry, from 0.
 func (s slot) entry(i int) string {
 	switch {
 	case i == 0:
 		return s.first
-	case strings.HasSuffix(s.first, "~b"):
+	case s.second:
 		return s.first + strconv.Itoa(i+1)
 	}
 	return s.first + "~" + strconv.Itoa(i+1)
 }
 
-// slotNames are the first entries of both slots. A tilde in the name is doubled, so that no two names
+// slotsOf are both slots, as if they were empty. A tilde in the name is doubled, so that no two names
 // meet in one entry.
-func slotNames(name string) [2]string {
+func slotsOf(name string) [2]slot {
 	name = strings.ReplaceAll(name, "~", "~~")
-	return [2]string{name, name + "~b"}
+	return [2]slot{{first: name}, {first: name + "~b", second: true}}
 }
 
 // read returns the slot that counts, whole if there is a value at all, and the other one.
 func (s *Split) read(ctx context.Context, name string) (current, other slot, err error) {
-	names := slotNames(name)
-	if current, err = s.slot(ctx, names[0], true); err != nil {
+	places := slotsOf(name)
+	if current, err = s.slot(ctx, places[0], true); err != nil {
 		return slot{}, slot{}, err
 	}
-	if other, err = s.slot(ctx, names[1], true); err != nil {
+	if other, err = s.slot(ctx, places[1], true); err != nil {
 		return slot{}, slot{}, err
 	}
 	if other.whole && (!current.whole || other.generation > current.generation) {
@@ -228,9 +242,8 @@ func (s *Split) read(ctx context.Context, name string) (current, other slot, err
 }
 
 // slot reads one slot; without its value, only what is needed to empty it.
-func (s *Split) slot(ctx context.Context, first string, value bool) (slot, error) {
-	sl := slot{first: first}
-	head, err := s.Entries.Get(ctx, first)
+func (s *Split) slot(ctx context.Context, sl slot, value bool) (slot, error) {
+	head, err := s.Entries.Get(ctx, sl.first)
 	if errors.Is(err, ErrNotFound) {
 		return sl, nil
 	}
@@ -241,7 +254,7 @@ func (s *Split) slot(ctx context.Context, first string, value bool) (slot, error
 	h, rest, ok := parseHeader(head)
 	if !ok {
 		// Not ours: a value that was put there in one piece, by an earlier version or another program.
-		sl.whole, sl.value = !strings.HasSuffix(first, "~b"), head
+		sl.whole, sl.value = !sl.second, head
 		return sl, nil
 	}
 	sl.entries, sl.generation = h.entries, h.generation

@@ -140,7 +140,7 @@ func TestC1LimitFitsSecurity(t *testing.T) {
 		quote := func(s string) string {
 			return "'" + string(bytes.ReplaceAll([]byte(s), []byte("'"), []byte(`'"'"'`))) + "'"
 		}
-		entry := slotNames(name)[1] + "10000"
+		entry := slotsOf(name)[1].first + "10000"
 		line := fmt.Sprintf("add-generic-password -U -s %s -a %s -w %s\n", quote("cogauth"), quote(entry), quote("go-keyring-base64:"+string(bytes.Repeat([]byte("x"), (limit+2)/3*4))))
 		if len(line) > 4096 || limit < 2500 {
 			t.Errorf("%s: a value of %d bytes makes a line of %d, want up to 4096 and a useful limit", name, limit, len(line))

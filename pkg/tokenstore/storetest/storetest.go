@@ -186,11 +186,14 @@ func (b *bench) sizes() {
 func (b *bench) names() {
 	values := map[string][]byte{}
 	for _, s := range []string{
-		"default/1h57kf5cpq17m0eml12EXAMPLE", "key:default/1h57", "secret:default/1h57", "default/1h57", "Default/1h57", "a", "a ", "a~", "a~b", "a~~", "a~2",
+		"default/1h57kf5cpq17m0eml12EXAMPLE", "key:default/1h57", "secret:default/1h57", "default/1h57", "Default/1h57", "a", "a ", "a~", "a~b", "a~b2", "a~~", "a~~b", "a~2",
 		"a#2", "é", "e\u0301", "../a", "a/../a", `a\b`, "a'b", `a"b`, "$(a)", strings.Repeat("long", 30),
 	} {
 		name := b.name(s)
 		values[name] = text(40)
+		if strings.Contains(s, "~") { // long enough to take several entries where they are small
+			values[name] = text(400)
+		}
 		b.put(name, values[name])
 	}
 	for name, want := range values {
