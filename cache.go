@@ -251,7 +251,7 @@ func (f fileCache) noteFailure() {
 
 func (f fileCache) failedSince(t time.Time) bool {
 	info, err := os.Stat(f.offlineMark())
-	return err == nil && info.ModTime().After(t)
+	return err == nil && info.ModTime().After(t) && !info.ModTime().After(time.Now())
 }
 
 func (f fileCache) remove() error {

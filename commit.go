@@ -16,6 +16,9 @@ func (c *Client) commit(ctx context.Context, p *provider.Provider, r *record, t 
 	notSaved := func(err error) (*record, error) {
 		c.mu.Lock()
 		c.unsaved = t
+		if before != nil {
+			c.disowned = before.session // somebody else may have signed in now
+		}
 		c.mu.Unlock()
 		return nil, &SaveError{err}
 	}
@@ -35,12 +38,21 @@ func (c *Client) commit(ctx context.Context, p *provider.Provider, r *record, t 
 		}
 		return nil, fail(ErrLoginIncomplete, "", "another sign-in to this profile was finished first; it was kept")
 	}
+	if old == nil && before != nil {
+		if !r.refresh.Empty() {
+			_ = p.Revoke(ctx, r.refresh)
+		}
+		return nil, fail(ErrLoginIncomplete, "", "the session was signed out or moved elsewhere while this sign-in was open; nothing was stored")
+	}
 	if err := c.keys.Delete(ctx, c.keyName()); err != nil {
 		return notSaved(err)
 	}
 	if err := c.store.Put(ctx, c.credential(), r.encode()); err != nil {
 		return notSaved(err)
 	}
+	c.mu.Lock()
+	c.unsaved, c.unstored, c.disowned = nil, nil, "" // they are of the session before
+	c.mu.Unlock()
 	key := newKeyEntry(r.session)
 	if err := c.keys.Put(ctx, c.keyName(), key.encode()); err != nil {
 		return old, c.tokensLost(r, t, err)
@@ -48,9 +60,6 @@ func (c *Client) commit(ctx context.Context, p *provider.Provider, r *record, t 
 	if err := c.cache.write(c.seal(key, t)); err != nil {
 		return old, c.tokensLost(r, t, err)
 	}
-	c.mu.Lock()
-	c.unsaved, c.unstored = nil, nil // they are of the session before
-	c.mu.Unlock()
 	return old, nil
 }
 

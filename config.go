@@ -121,6 +121,7 @@ type Client struct {
 	mu       sync.Mutex    // guards what follows
 	inner    chan struct{} // lock for stores that are no Locker
 	unsaved  *tokens       // a login's tokens that could not be saved
+	disowned string        // the stored session, if a login since could not be saved
 	unstored *replacement  // a rotated refresh token that could not be stored
 	flights  map[TokenOptions]*flight
 	provider *provider.Provider

@@ -43,7 +43,7 @@ func (c *Client) logout(ctx context.Context) (LogoutResult, error) {
 	}
 	defer release()
 	c.mu.Lock()
-	c.unsaved, c.unstored = nil, nil
+	c.unsaved, c.unstored, c.disowned = nil, nil, ""
 	c.mu.Unlock()
 
 	r, err := c.readRecord(ctx)
@@ -90,6 +90,9 @@ func (c *Client) revokeAndForget(ctx context.Context) (removed bool, err error) 
 			return false, err
 		}
 	}
+	c.mu.Lock()
+	c.unsaved, c.unstored, c.disowned = nil, nil, ""
+	c.mu.Unlock()
 	err = c.forget(context.WithoutCancel(ctx))
 	return err == nil, err
 }

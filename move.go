@@ -30,6 +30,9 @@ func (c *Client) MoveTo(ctx context.Context, to *Client, commit func() error) er
 	}
 	defer release()
 	if err := c.copyTo(ctx, to, inPlace); err != nil {
+		if !inPlace { // half of it is of no use there
+			err = errors.Join(err, to.discard(context.WithoutCancel(ctx)))
+		}
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
@@ -142,7 +145,10 @@ func (c *Client) copyTo(ctx context.Context, to *Client, inPlace bool) error {
 	if cached == nil {
 		return nil // which costs a refresh
 	}
-	return to.cache.write(to.seal(fresh, cached))
+	if err := to.cache.write(to.seal(fresh, cached)); err != nil {
+		to.warn(&SaveError{err}) // as well
+	}
+	return nil
 }
 
 // Discard removes the session and the client secret from this machine, and tells the server nothing. To
@@ -158,6 +164,9 @@ func (c *Client) Discard(ctx context.Context) error {
 
 // discard removes everything; the lock is held.
 func (c *Client) discard(ctx context.Context) error {
+	c.mu.Lock()
+	c.unsaved, c.unstored, c.disowned = nil, nil, ""
+	c.mu.Unlock()
 	removeCache := c.cache.remove
 	if c.cacheOfAnother(ctx) {
 		removeCache = func() error { return nil }

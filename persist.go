@@ -54,6 +54,9 @@ func (c *Client) persist(ctx context.Context, r *record, next secret.Secret, put
 
 // keep puts fresh tokens into the cache. Failing costs the next caller a refresh, no more.
 func (c *Client) keep(ctx context.Context, r *record, key *keyEntry, old, fresh *tokens) {
+	c.mu.Lock()
+	c.unsaved = nil // fresh is newer
+	c.mu.Unlock()
 	if key == nil || key.session != r.session {
 		key = newKeyEntry(r.session)
 		if err := c.putKey(ctx, key); err != nil {
@@ -68,9 +71,6 @@ func (c *Client) keep(ctx context.Context, r *record, key *keyEntry, old, fresh 
 	if err := c.cache.write(c.seal(key, &keep)); err != nil {
 		c.warn(&SaveError{err})
 	}
-	c.mu.Lock()
-	c.unsaved = nil // what is cached is newer
-	c.mu.Unlock()
 }
 
 // laterPause is between tries to store late what could not be stored.
@@ -89,7 +89,10 @@ func (c *Client) persistLate(ctx context.Context) {
 	if !due {
 		return
 	}
-	release, err := c.lock(ctx)
+	// A good token is not kept waiting for it (D5).
+	soon, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	defer cancel()
+	release, err := c.lock(soon)
 	if err != nil {
 		return
 	}

@@ -144,10 +144,18 @@ func (c *Client) readKey(ctx context.Context) (*keyEntry, error) {
 		return nil, err
 	}
 	k, err := decodeKeyEntry(b)
-	if err != nil {
+	if err != nil || c.disowns(k.session) {
 		return nil, nil
 	}
 	return k, nil
+}
+
+// disowns reports whether a stored session is older than a login of this Client that could not be saved:
+// then it is nobody's here.
+func (c *Client) disowns(session string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.disowned != "" && c.disowned == session
 }
 
 // putKey replaces the key without overwriting it.

@@ -92,7 +92,7 @@ func (c *Client) refreshedAlone(ctx context.Context, o TokenOptions, before []by
 	}
 	if f, ok := c.cache.(fileCache); ok && f.failedSince(arrived) {
 		// Not each of fifty programs waits for a server that does not answer, one after the other.
-		t, err := c.offline(ctx, o, fail(ErrOffline, "refresh token", "another program has just tried in vain"))
+		t, err := c.leftover(ctx, o, fail(ErrOffline, "refresh token", "another program has just tried in vain"))
 		return t, none, err
 	}
 	t, change, err := c.refreshedLocked(ctx, o, began, before)
@@ -106,14 +106,15 @@ func (c *Client) refreshedAlone(ctx context.Context, o TokenOptions, before []by
 		if f, ok := c.cache.(fileCache); ok {
 			f.noteFailure()
 		}
-		t, err = c.offline(ctx, o, err)
+	}
+	if err != nil && !errors.Is(err, ErrLoginRequired) && ctx.Err() == nil {
+		t, err = c.leftover(ctx, o, err)
 	}
 	return t, change, err
 }
 
-// offline serves what is left of a cached token, if the server cannot be asked for another: it is not yet
-// of no use.
-func (c *Client) offline(ctx context.Context, o TokenOptions, err error) (Token, error) {
+// leftover serves what is left of a cached token, if there is no other to be had: it is not yet of no use.
+func (c *Client) leftover(ctx context.Context, o TokenOptions, err error) (Token, error) {
 	if o.Refresh {
 		return Token{}, err
 	}
@@ -126,7 +127,11 @@ func (c *Client) offline(ctx context.Context, o TokenOptions, err error) (Token,
 	if t.value.Empty() || !t.goodFor(c.moment(), 0) {
 		return Token{}, err
 	}
-	c.warn(fmt.Errorf("offline: %w; going on with a token that is good for %v", err, t.left(c.moment()).Round(time.Second)))
+	what := "no new token"
+	if errors.Is(err, ErrOffline) {
+		what = "offline"
+	}
+	c.warn(fmt.Errorf("%s: %w; going on with a token that is good for %v", what, err, t.left(c.moment()).Round(time.Second)))
 	return t, nil
 }
 
@@ -142,6 +147,9 @@ func (c *Client) refreshedLocked(ctx context.Context, o TokenOptions, began time
 	}
 	if err := r.purpose.check(c.purpose()); err != nil {
 		return Token{}, none, err
+	}
+	if c.disowns(r.session) {
+		return Token{}, none, fail(ErrLoginRequired, "", "the last sign-in could not be saved, and its token has expired")
 	}
 	key, err := c.readKey(ctx)
 	if err != nil {

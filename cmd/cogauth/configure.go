@@ -168,6 +168,11 @@ func (a *app) write(ctx context.Context, file *config.File, p *proposal) error {
 			}
 		}
 	}
+	unlock, err := a.lockConfig(ctx, file, p.name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	// What can be known beforehand is: a secret that was there must not be lost to a file that cannot
 	// be edited.
 	if err := file.Check(p.name, p.profile, a.flags.configure.makeDefault); err != nil {

@@ -131,6 +131,11 @@ func (a *app) profileRename(ctx context.Context, args []string) error {
 	if _, taken := file.Profiles[to]; taken {
 		return &hintError{fmt.Errorf("there is a profile %s already", to), "choose another name, or delete that profile first: {cogauth} profile delete " + to}
 	}
+	unlock, err := a.lockConfig(ctx, file, from)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	before, err := a.open(settings)
 	if err != nil {
 		return err

@@ -110,7 +110,7 @@ func (a *app) report(ctx context.Context, err error) int {
 		}
 	}
 	if exit == exitKeychain && a.opened != nil && a.opened.settings != nil && a.opened.settings.Store == config.FileStore {
-		text = "see that the file store's key and folder are there, yours alone, and the right ones: {cogauth} config explain{profile} shows store_key and store_dir"
+		text = "see that the file store's key and folder are there, yours alone, and the right ones: {cogauth} config explain{profile} shows store_key and store_dir; if the key is lost, {cogauth} configure --store file{profile} begins anew"
 	}
 	command := ""
 	if exit == exitRefused || exit == exitMisconfigured {

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/cogauth/cogauth"
 	"github.com/cogauth/cogauth/internal/config"
+	"github.com/cogauth/cogauth/internal/flock"
 	"github.com/cogauth/cogauth/pkg/tokenstore"
 	"github.com/cogauth/cogauth/pkg/tokenstore/filestore"
 )
@@ -74,6 +77,11 @@ func (a *app) configureStore(ctx context.Context, file *config.File) error {
 	if err != nil {
 		return err
 	}
+	unlock, err := a.lockConfig(ctx, file, was.Profile)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	f := a.flags.configure
 	profile := file.Profiles[was.Profile]
 	profile.Store, profile.StoreKey, profile.StoreDir = f.Store, f.StoreKey, f.StoreDir
@@ -93,11 +101,11 @@ func (a *app) configureStore(ctx context.Context, file *config.File) error {
 	if err != nil {
 		return err
 	}
+	put := func() error { return file.Put(was.Profile, profile, f.makeDefault) }
 	if samePlace(was, will) {
-		a.say("profile %s keeps its session in %s already", was.Profile, placeOf(was))
-		return nil
+		return a.stays(ctx, was, put)
 	}
-	if err := a.relocate(ctx, was, will, func() error { return file.Put(was.Profile, profile, false) }); err != nil {
+	if err := a.relocate(ctx, was, will, put); err != nil {
 		return err
 	}
 	s, err := a.open(will)
@@ -110,6 +118,48 @@ func (a *app) configureStore(ctx context.Context, file *config.File) error {
 		a.say("next: %s login --profile %s", a.name(), was.Profile)
 	}
 	return nil
+}
+
+// stays is the way out for who has lost the key of a file store: choosing it once more.
+func (a *app) stays(ctx context.Context, s *config.Settings, put func() error) error {
+	if err := put(); err != nil {
+		return err
+	}
+	opened, err := a.open(s)
+	if err != nil {
+		return err
+	}
+	if _, err := opened.Session(ctx); s.Store == config.FileStore && errors.Is(err, tokenstore.ErrBroken) {
+		if err := opened.Discard(ctx); err != nil {
+			return err
+		}
+		a.say("what profile %s had in %s could not be read and is gone: %s", s.Profile, placeOf(s), oneLine(err.Error()))
+		a.say("next: %s login --profile %s", a.name(), s.Profile)
+		return nil
+	}
+	a.say("profile %s keeps its session in %s already", s.Profile, placeOf(s))
+	return nil
+}
+
+// lockConfig keeps other programs from changing a profile of the file. It fails if one has since the file
+// was read.
+func (a *app) lockConfig(ctx context.Context, file *config.File, profile string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(file.Path), 0o700); err != nil {
+		return nil, err
+	}
+	unlock, err = flock.Take(ctx, file.Path+".lock")
+	if err != nil {
+		return nil, err
+	}
+	now, err := config.Load(file.Path)
+	if err == nil && !reflect.DeepEqual(now.Profiles[profile], file.Profiles[profile]) {
+		err = &hintError{fmt.Errorf("another program has just changed the profile %s", profile), "nothing was done; look at it with {cogauth} config explain{profile}, then run this again"}
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
 }
 
 func samePlace(a, b *config.Settings) bool {
@@ -132,6 +182,9 @@ func (a *app) relocate(ctx context.Context, was, will *config.Settings, commit f
 	_, readErr := from.Session(ctx)
 	unreadable := readErr != nil && !errors.Is(readErr, cogauth.ErrLoginRequired) && !errors.Is(readErr, cogauth.ErrMisconfigured)
 	if unreadable && was.Store == will.Store && was.StoreDir == will.StoreDir {
+		if _, err := to.Session(ctx); err == nil {
+			return commit() // a change of the key that was cut off here
+		}
 		return &hintError{readErr, "what is in the folder cannot be encrypted for the new key without the old one; start anew in another folder with --store-dir"}
 	}
 	if err := to.CheckStore(ctx); err != nil {

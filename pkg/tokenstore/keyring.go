@@ -37,7 +37,8 @@ type Keyring struct {
 	// Service is what the entries are filed under; "" means "cogauth".
 	Service string
 	// Timeout bounds each call to the keychain, and so each method but Lock, which only ctx bounds: one
-	// that fails is the last of its method. Zero means 3 seconds. What the keychain has not answered by
+	// that fails is the last of its method; waiting for another writer of the same name, which has this bound
+	// too, comes on top. Zero means 3 seconds. What the keychain has not answered by
 	// then is ErrBroken, or ErrLocked if it was asking the person.
 	Timeout time.Duration
 	// Prompt says whether the keychain may ask the person to unlock it. If false, a locked
@@ -135,7 +136,7 @@ func (e entries) Put(ctx context.Context, name string, value []byte) error {
 		if err == nil && old == text {
 			return nil
 		}
-		if err != nil && !errors.Is(err, keyring.ErrNotFound) {
+		if err != nil && !isAbsent(err) {
 			return err
 		}
 		defer pace(a.ctx)()
@@ -151,6 +152,9 @@ func (e entries) Put(ctx context.Context, name string, value []byte) error {
 func (e entries) create(ctx context.Context, name string, value []byte) error {
 	k, text := e.k, string(value)
 	_, err := k.call(ctx, func(a *attempt) (string, error) {
+		if err := open(a.ctx, k.Prompt, &a.asking); err != nil { // or go-keyring would ask
+			return "", err
+		}
 		done, err := writing.Take(a.ctx, k.service()+"\x00"+name)
 		if err != nil {
 			return "", err
@@ -174,12 +178,16 @@ func (e entries) Delete(ctx context.Context, name string) error {
 			return err
 		}
 		err := keyring.Delete(k.service(), name)
-		if errors.Is(err, keyring.ErrNotFound) {
+		if isAbsent(err) {
 			return nil
 		}
 		return err
 	})
 }
+
+// isAbsent reports whether err says that there is no such entry: go-keyring knows it on macOS by the
+// English text only.
+func isAbsent(err error) bool { return err != nil && errors.Is(classify(err), ErrNotFound) }
 
 func (k *Keyring) service() string {
 	if k.Service == "" {

@@ -5,36 +5,46 @@ package tokenstore
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/cogauth/cogauth/internal/flock"
 )
 
 // KeePassXC saves its database after each change, and 2.7.4, which Debian 12 has, crashes when it is changed
 // again while it does: one in some twenty quick changes ends it. It is given time.
 const breath = 300 * time.Millisecond
 
-var lastChange struct {
-	sync.Mutex
-	at time.Time
-}
-
-// pace waits until a change is bearable. Whoever gets past it makes the change before another does.
+// pace waits until a change is bearable. Whoever gets past it makes the change before another does, in this
+// process or in any other of this user.
 func pace(ctx context.Context) (done func()) {
+	nothing := func() {}
 	if !hasty(ctx) {
-		return func() {}
+		return nothing
 	}
-	lastChange.Lock()
-	select {
-	case <-time.After(time.Until(lastChange.at.Add(breath))):
-	case <-ctx.Done():
+	folder, err := lockFolder()
+	if err != nil {
+		return nothing
+	}
+	path := filepath.Join(folder, "keepassxc.lock") // when it was last written to is when the last change was made
+	release, err := flock.Take(ctx, path)
+	if err != nil {
+		return nothing
+	}
+	if info, err := os.Stat(path); err == nil {
+		select {
+		case <-time.After(min(breath, time.Until(info.ModTime().Add(breath)))):
+		case <-ctx.Done():
+		}
 	}
 	return func() {
-		lastChange.at = time.Now()
-		lastChange.Unlock()
+		now := time.Now()
+		os.Chtimes(path, now, now)
+		release()
 	}
 }
 

@@ -86,6 +86,9 @@ func TestC3DeathAtEveryChange(t *testing.T) {
 						if newSize < 0 {
 							isNew = errors.Is(err, ErrNotFound)
 						}
+						if finished && !isNew {
+							t.Fatalf("limit %d, %d to %d bytes: it succeeded, and the old value is there", limit, oldSize, newSize)
+						}
 						if !isOld && !isNew {
 							t.Fatalf("limit %d, %d to %d bytes, dead before change %d: got %d bytes and %v, want old or new", limit, oldSize, newSize, n+1, len(got), err)
 						}

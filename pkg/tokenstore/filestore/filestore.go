@@ -236,8 +236,11 @@ func (s *Store) writer(ctx context.Context, name string) (*writer, error) {
 	}
 	s.sweep(root, name)
 	w := &writer{store: s, name: name, keys: keys, root: root, unlock: unlock}
-	// An entry that cannot be read is what a new sign-in is to replace.
-	w.old, _ = s.read(root, keys, name)
+	// An entry that cannot be read is what a new sign-in is to replace, and one that the first identity
+	// does not open is to be written again: the others may be taken out of the key file.
+	first := *keys
+	first.identities = keys.identities[:1]
+	w.old, _ = s.read(root, &first, name)
 	return w, nil
 }
 
