@@ -147,6 +147,9 @@ func TestF2F3NetworkFaultsDuringARefresh(t *testing.T) {
 				if want := map[bool]int{false: 0, true: 3}[r.fatal && f.served]; after.status != want {
 					t.Errorf("afterwards: got exit status %d, want %d\n%s", after.status, want, after.stderr)
 				}
+				if after.status == 3 && !saysLike(after.stderr, "the answer with the next one was lost") {
+					t.Errorf("afterwards: got %q, want it to say that an answer was lost", strip(after.stderr))
+				}
 				if after.status == 0 {
 					verify(t, n.pool, strings.TrimSuffix(after.stdout, "\n"))
 				}
