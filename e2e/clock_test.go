@@ -54,7 +54,7 @@ func (m *timeMachine) now() time.Time { return time.Now().Add(time.Duration(m.pa
 // pass has time go by, for all clocks but the monotonic ones.
 func (m *timeMachine) pass(d time.Duration) {
 	m.t.Helper()
-	m.clock.Set(time.Duration(m.passed.Add(int64(d))) + m.wrong)
+	m.clock.Set(time.Duration(m.passed.Add(int64(d))), m.wrong)
 }
 
 func (m *timeMachine) command(exe string, args ...string) *exec.Cmd {

@@ -45,10 +45,11 @@ var endings = []ending{
 	{"not-saved", func(_ *testing.T, l *login) { l.store.broken.Store(true) }, cogauth.ErrNotSaved, "Not signed in", "could not keep the session"},
 	{"another-was-first", func(t *testing.T, l *login) {
 		user := l.pool.User()
+		// Of the profile as it was edited meanwhile: one that is the same would join the login.
 		_, err := l.client(t, func(ctx context.Context, address string) error {
 			_, err := l.pool.UserAgent().SignIn(ctx, address, user.Username, user.Password)
 			return err
-		}).Login(t.Context(), nil)
+		}, "openid", "email").Login(t.Context(), nil)
 		if err != nil {
 			t.Fatalf("the other sign-in: got %v, want nil", err)
 		}
@@ -125,11 +126,11 @@ func outcomePages(t *testing.T, tab context.Context, axe string) {
 }
 
 // client returns a client that shares the login's store.
-func (l *login) client(t *testing.T, open func(context.Context, string) error) *cogauth.Client {
+func (l *login) client(t *testing.T, open func(context.Context, string) error, scopes ...string) *cogauth.Client {
 	t.Helper()
 	c, err := cogauth.New(cogauth.Config{
 		Profile: "work", Issuer: l.pool.Issuer(), ClientID: l.pool.Client().ID, CallbackURLs: l.pool.Client().CallbackURLs,
-		Store: &l.store, CacheDir: l.cache, HTTPClient: &http.Client{Transport: l}, OpenURL: open,
+		Store: &l.store, CacheDir: l.cache, HTTPClient: &http.Client{Transport: l}, OpenURL: open, Scopes: scopes,
 	})
 	if err != nil {
 		t.Fatal(err)

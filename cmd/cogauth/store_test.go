@@ -3,6 +3,7 @@ package main
 import (
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 
@@ -25,7 +26,7 @@ func TestC5TwoMovesAtOnce(t *testing.T) {
 		outcomes := make([]error, 4)
 		for i := range outcomes {
 			cmd := exec.Command(p.exe, args...)
-			cmd.Env = append(p.env, "HOME="+p.dir)
+			cmd.Env = slices.Concat(p.env, []string{"HOME=" + p.dir})
 			wg.Go(func() { outcomes[i] = cmd.Run() })
 		}
 		wg.Wait()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,8 +17,9 @@ import (
 
 // BuildWithClock builds a package, such as "./cmd/cogauth", for a clock that tests can move, once per test
 // process; a relative path is one in cogauth's module. The program is the real one but for time.Now, whose
-// wall clock is off by what a Clock says. Its monotonic reading, and with it every timer, runs on as it is:
-// that is what a machine has that was asleep, or whose clock is wrong. Unix only.
+// wall clock is off by what a Clock says, and for how long the machine has been up. The monotonic reading,
+// and with it every timer, runs on as it is: that is what a machine has that was asleep, or whose clock is
+// wrong. Linux only.
 func BuildWithClock(t testing.TB, pkg string) (exe string) {
 	t.Helper()
 	build, _ := withClock.LoadOrStore(pkg, sync.OnceValues(func() (string, error) { return buildWithClock(pkg) }))
@@ -38,7 +38,8 @@ type Clock struct {
 	file *os.File
 }
 
-// clockVariable names the file that holds the seconds to add, eight bytes that programs map into memory.
+// clockVariable names the file that holds the seconds to add, eight bytes for the wall clock and eight for
+// the time since the start of the machine. Programs map it into memory.
 const clockVariable = "COGAUTH_RIG_CLOCK"
 
 // NewClock is a clock that is right.
@@ -50,18 +51,21 @@ func NewClock(t testing.TB) *Clock {
 	}
 	t.Cleanup(func() { f.Close() })
 	c := &Clock{t, f}
-	c.Set(0)
+	c.Set(0, 0)
 	return c
 }
 
 // Env is the variable that tells a program of the clock.
 func (c *Clock) Env() string { return clockVariable + "=" + c.file.Name() }
 
-// Set says how far the clock is ahead of the true time, in whole seconds; less than zero is behind.
+// Set says how much time has passed on top of what really has, as it does for a machine that is asleep,
+// and how far its clock is ahead of the true time, less than zero being behind; both in whole seconds.
 // Programs that run already see it from their next look at the time on.
-func (c *Clock) Set(ahead time.Duration) {
+func (c *Clock) Set(passed, ahead time.Duration) {
 	c.t.Helper()
-	if _, err := c.file.WriteAt(binary.NativeEndian.AppendUint64(nil, uint64(ahead/time.Second)), 0); err != nil {
+	b := binary.NativeEndian.AppendUint64(nil, uint64((passed+ahead)/time.Second))
+	b = binary.NativeEndian.AppendUint64(b, uint64(passed/time.Second))
+	if _, err := c.file.WriteAt(b, 0); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -80,7 +84,7 @@ func buildWithClock(pkg string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	overlay, err := clockOverlay(dir, strings.TrimSpace(string(out)))
+	overlay, err := clockOverlay(dir, strings.TrimSpace(string(out)), root)
 	if err != nil {
 		return "", err
 	}
@@ -96,31 +100,37 @@ func buildWithClock(pkg string) (string, error) {
 	return exe, nil
 }
 
-// clockOverlay writes package time anew and returns the file for -overlay.
-func clockOverlay(dir, goroot string) (string, error) {
-	original := filepath.Join(goroot, "src", "time", "time.go")
-	source, err := os.ReadFile(original)
-	if err != nil {
-		return "", err
+// clockOverlay writes anew what reads clocks, and returns the file for -overlay.
+func clockOverlay(dir, goroot, root string) (string, error) {
+	files := map[string]string{filepath.Join(goroot, "src", "time", "zz_rig.go"): clockSource}
+	for _, reader := range []struct{ path, reads, with string }{
+		{filepath.Join(goroot, "src", "time", "time.go"),
+			"\nfunc Now() Time {\n\tsec, nsec, mono := runtimeNow()\n", "\nfunc Now() Time {\n\tsec, nsec, mono := runtimeNow()\n\tsec += rigSeconds(0)\n"},
+		{filepath.Join(root, "uptime_linux.go"),
+			"time.Duration(ts.Nano())", "time.Duration(ts.Nano()) + time.RigPassed()"},
+	} {
+		source, err := os.ReadFile(reader.path)
+		if err != nil {
+			return "", err
+		}
+		if bytes.Count(source, []byte(reader.reads)) != 1 {
+			return "", fmt.Errorf("%s is not as BuildWithClock expects it: it must be taught how this one reads the clock", reader.path)
+		}
+		files[reader.path] = strings.Replace(string(source), reader.reads, reader.with, 1)
 	}
-	const reads = "\nfunc Now() Time {\n\tsec, nsec, mono := runtimeNow()\n"
-	if bytes.Count(source, []byte(reads)) != 1 {
-		return "", errors.New("this Go's time.Now is not as BuildWithClock expects it: it must be taught how this one reads the clock")
+	replace := map[string]string{}
+	for path, text := range files {
+		replace[path] = filepath.Join(dir, filepath.Base(path))
+		if err := os.WriteFile(replace[path], []byte(text), 0o600); err != nil {
+			return "", err
+		}
 	}
-	source = bytes.Replace(source, []byte(reads), []byte(reads+"\tsec += rigAhead()\n"), 1)
-	added := filepath.Join(goroot, "src", "time", "zz_rig.go")
-	replace := map[string]string{original: filepath.Join(dir, "time.go"), added: filepath.Join(dir, "zz_rig.go")}
 	list, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return "", err
 	}
 	overlay := filepath.Join(dir, "overlay.json")
-	for path, text := range map[string][]byte{replace[original]: source, replace[added]: []byte(clockSource), overlay: list} {
-		if err := os.WriteFile(path, text, 0o600); err != nil {
-			return "", err
-		}
-	}
-	return overlay, nil
+	return overlay, os.WriteFile(overlay, list, 0o600)
 }
 
 // clockSource makes no system call once the program runs: the runtime's timers call time.Now where none
@@ -133,22 +143,25 @@ import (
 	"unsafe"
 )
 
-var rigClock = func() *int64 {
+var rigClock = func() *[2]int64 {
 	name, ok := syscall.Getenv("` + clockVariable + `")
 	if !ok {
-		return new(int64)
+		return new([2]int64)
 	}
 	fd, err := syscall.Open(name, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
 	if err != nil {
 		panic("` + clockVariable + `: " + err.Error())
 	}
 	defer syscall.Close(fd)
-	b, err := syscall.Mmap(fd, 0, 8, syscall.PROT_READ, syscall.MAP_SHARED)
+	b, err := syscall.Mmap(fd, 0, 16, syscall.PROT_READ, syscall.MAP_SHARED)
 	if err != nil {
 		panic("` + clockVariable + `: " + err.Error())
 	}
-	return (*int64)(unsafe.Pointer(&b[0]))
+	return (*[2]int64)(unsafe.Pointer(&b[0]))
 }()
 
-func rigAhead() int64 { return atomic.LoadInt64(rigClock) }
+func rigSeconds(i int) int64 { return atomic.LoadInt64(&rigClock[i]) }
+
+// RigPassed is how long the machine has been up on top of how long it really has.
+func RigPassed() Duration { return Duration(rigSeconds(1)) * Second }
 `
