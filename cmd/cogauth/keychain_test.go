@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -217,25 +216,8 @@ type screen struct {
 
 func display(t *testing.T) *screen {
 	t.Helper()
-	rig.Require(t, "xvfb")
 	rig.Require(t, "xdotool", "xdotool")
-	cmd := exec.Command("Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("Xvfb names no display: %v", err)
-	}
-	return &screen{t, ":" + strings.TrimSpace(line)}
+	return &screen{t, rig.XDisplay(t)}
 }
 
 func (s *screen) xdotool(args ...string) ([]byte, error) {

@@ -212,11 +212,12 @@ ShowNotification=false
 	return w
 }
 
-// XDisplay starts an X server without a screen and returns its display.
+// XDisplay starts an X server without a screen and returns its display. It is told not to begin anew when
+// its last client leaves, as servers do, since it turns clients away meanwhile.
 func XDisplay(t testing.TB) string {
 	t.Helper()
 	Require(t, "xvfb")
-	cmd := exec.Command("Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp")
+	cmd := exec.Command("Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp", "-noreset")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

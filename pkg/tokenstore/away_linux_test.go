@@ -26,7 +26,7 @@ type desktop struct {
 func lockedDesktop(t *testing.T) *desktop {
 	t.Helper()
 	rig.Require(t, "xdotool", "xdotool")
-	display := startX(t)
+	display := rig.XDisplay(t)
 	s := rig.Keyring(t, "DISPLAY="+display)
 	startChild(t, s.Env(), helper).want("ok", "put work one")
 	s.Lock()
@@ -77,7 +77,13 @@ func (d *desktop) asked(options, command string) (answer func() string) {
 		kind, detail := c.ask("%s", command)
 		answers <- kind + " " + detail
 	}()
-	d.window(true)
+	for !d.visible() {
+		select {
+		case answer := <-answers:
+			d.t.Fatalf("%s: answered before there was a window: %q", command, answer)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 	return func() string { return <-answers }
 }
 
@@ -268,7 +274,7 @@ func TestC6DaemonKilledDuringAGet(t *testing.T) {
 // A collection without a password, as automatic login has, is locked until somebody unlocks it, which
 // asks nobody anything: so a program without a person does it too.
 func TestC16NoPasswordIsNotLocked(t *testing.T) {
-	display := startX(t)
+	display := rig.XDisplay(t)
 	s := rig.FreshKeyring(t, "DISPLAY="+display)
 	noPassword(t, s, "login")
 	stop := s.Calls()

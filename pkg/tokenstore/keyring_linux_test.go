@@ -1,7 +1,6 @@
 package tokenstore
 
 import (
-	"bufio"
 	"bytes"
 	"io"
 	"net"
@@ -105,7 +104,7 @@ func TestAWarmGetAddsOneCallToGoKeyrings(t *testing.T) {
 }
 
 func TestC16LockedWithoutAPersonAsksNobody(t *testing.T) {
-	display := startX(t)
+	display := rig.XDisplay(t)
 	s := rig.Keyring(t, "DISPLAY="+display)
 	startChild(t, s.Env(), helper).want("ok", "put work one")
 	s.Lock()
@@ -331,29 +330,6 @@ func TestC8NoKeychain(t *testing.T) {
 			}
 		})
 	}
-}
-
-// startX starts an X server and returns its display.
-func startX(t *testing.T) (display string) {
-	t.Helper()
-	rig.Require(t, "xvfb")
-	cmd := exec.Command("Xvfb", "-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-	})
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatalf("Xvfb names no display: %v", err)
-	}
-	return ":" + strings.TrimSpace(line)
 }
 
 // windows reports whether the keychain's prompter shows one on the display.
