@@ -31,6 +31,15 @@
 //
 //	refresh_token_validity = "30d" # as the app client has it
 //
+//	[[profiles.corp.serve]] # who is handed a token by cogauth helper; one table for each
+//	origin   = "https://*.corp.example:8443/team" # one whole label may be *, the path is a prefix
+//	token    = "access" # or id; else as the protocol has it
+//	username = "oauth2" # where a protocol needs one
+//	client   = "git"    # for this protocol alone
+//
+//	[[profiles.corp.serve]]
+//	client = "pnpm" # names no target when it asks
+//
 // A client secret has no key: it is kept where the session is.
 //
 // A flag beats the environment, which beats the file, which beats the default; Settings.Explain
@@ -106,6 +115,8 @@ type Profile struct {
 	StoreDir      string   // store_dir: the folder of the file store
 
 	RefreshTokenValidity string // refresh_token_validity: how long a sign-in lasts, such as 30d
+
+	Serve []Serve // serve: who may be handed a token; nil if nobody
 }
 
 const (
@@ -141,10 +152,11 @@ var (
 		keyUserPoolID, keyIssuer, keyDomain, keyRegion, keyClientID, keyCallbackURLs, keyScopes,
 		keyIdP, keyIdPIdentifier, keyLang, keyResource, keyLogoutURL, keyExpect, keyValidity,
 		keyCAFile, keyUsernameClaim, keyInteractive, keyStore, keyStoreKey, keyStoreDir,
+		keyServe,
 	}
 )
 
-// field returns a pointer to what key stands for, a *string or a *[]string, or nil if there is no
+// field returns a pointer to what key stands for, a *string, a *[]string or a *[]Serve, or nil if there is no
 // such key. Case counts, as TOML says.
 func (p *Profile) field(key string) any {
 	switch key {
@@ -188,6 +200,8 @@ func (p *Profile) field(key string) any {
 		return &p.StoreKey
 	case keyStoreDir:
 		return &p.StoreDir
+	case keyServe:
+		return &p.Serve
 	}
 	return nil
 }

@@ -14,7 +14,8 @@ import (
 )
 
 func TestDeps(t *testing.T) {
-	deptest.Only(t, "github.com/BurntSushi/toml", "github.com/cogauth/cogauth/internal/secret")
+	deptest.Only(t, "github.com/BurntSushi/toml", "github.com/cogauth/cogauth/internal/secret",
+		"github.com/cogauth/cogauth/internal/origin", "golang.org/x/net/idna")
 }
 
 func TestQuiet(t *testing.T) { deptest.Quiet(t) }
@@ -40,7 +41,7 @@ func wellFormed(t testing.TB, err error) *Error {
 		t.Fatalf("got %T %v, want an *Error", err, err)
 	}
 	kinds := 0
-	for _, kind := range []error{ErrInvalid, ErrNoProfile, ErrUnknownProfile} {
+	for _, kind := range []error{ErrInvalid, ErrNoProfile, ErrUnknownProfile, ErrNotServed} {
 		if errors.Is(err, kind) {
 			kinds++
 		}
@@ -139,7 +140,7 @@ func (tc badFile) run(t *testing.T) {
 	}
 }
 
-const profileKeyList = "the keys here are user_pool_id, issuer, domain, region, client_id, callback_urls, scopes, idp, idp_identifier, lang, resource, logout_url, expect, refresh_token_validity, ca_file, username_claim, interactive, store, store_key, store_dir"
+const profileKeyList = "the keys here are user_pool_id, issuer, domain, region, client_id, callback_urls, scopes, idp, idp_identifier, lang, resource, logout_url, expect, refresh_token_validity, ca_file, username_claim, interactive, store, store_key, store_dir, serve"
 
 // G3: unknown keys are refused, at every level, with the nearest one that exists.
 func TestG3UnknownKeysAreRefused(t *testing.T) {

@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +28,7 @@ func (d *decoder) first(file, src string) error {
 	if len(d.problems) == 0 {
 		return nil
 	}
-	stmts := scan(src)
+	stmts := indexed(scan(src))
 	var best *Error
 	for _, p := range d.problems {
 		p.err.File, p.err.Line = file, locate(stmts, p.path...)
@@ -73,6 +75,8 @@ func (d *decoder) profile(name string, table map[string]any) Profile {
 			*field = d.text(v, keyProfiles, name, key)
 		case *[]string:
 			*field = d.list(v, keyProfiles, name, key)
+		case *[]Serve:
+			*field = d.serve(v, name)
 		default:
 			d.unknown(key, name)
 		}
@@ -111,13 +115,61 @@ func (d *decoder) list(v any, path ...string) []string {
 	return list
 }
 
-func (d *decoder) unknown(key, profile string) {
-	if secretKey(key) {
-		d.secret(keyProfiles, profile, key)
-		return
+// serve reads the list of tables serve of a profile.
+func (d *decoder) serve(v any, profile string) []Serve {
+	path := []string{keyProfiles, profile, keyServe}
+	fix := "write each entry as a table [[profiles." + bareOrQuoted(profile) + ".serve]]"
+	var items []any
+	switch list := v.(type) {
+	case []any: // serve = [{…}]
+		items = list
+	case []map[string]any:
+		for _, table := range list {
+			items = append(items, table)
+		}
+	default:
+		d.add(fmt.Sprintf("%s must be a list of tables, but it is %s", where(path), kind(v)), fix, path...)
+		return nil
 	}
+	var entries []Serve
+	for i, item := range items {
+		at := append(slices.Clip(path), strconv.Itoa(i))
+		table, ok := item.(map[string]any)
+		if !ok {
+			d.add(fmt.Sprintf("%s must be a list of tables, but entry %d is %s", where(path), i+1, kind(item)), fix, at...)
+			continue
+		}
+		var s Serve
+		for key, v := range table {
+			at := append(slices.Clip(at), key)
+			switch field := s.field(key); {
+			case field != nil:
+				*field = d.text(v, at...)
+			case secretKey(key):
+				d.secret(at...)
+			case (&Profile{}).field(key) != nil:
+				d.add(fmt.Sprintf("%s stands in serve entry %d of profile %s", quote(key), i+1, quote(profile)),
+					"put it under [profiles."+bareOrQuoted(profile)+"], above the first entry", at...)
+			default:
+				d.add(fmt.Sprintf("unknown key %s in serve entry %d of profile %s", quote(key), i+1, quote(profile)), suggest(key, serveKeys), at...)
+			}
+		}
+		entries = append(entries, s)
+	}
+	return entries
+}
+
+func (d *decoder) unknown(key, profile string) {
 	fact := fmt.Sprintf("unknown key %s in profile %s", quote(key), quote(profile))
-	d.add(fact, suggest(key, profileKeys), keyProfiles, profile, key)
+	switch {
+	case secretKey(key):
+		d.secret(keyProfiles, profile, key)
+	case (&Serve{}).field(key) != nil:
+		d.add(fmt.Sprintf("%s stands directly in profile %s", quote(key), quote(profile)),
+			"put it under a table [[profiles."+bareOrQuoted(profile)+".serve]]", keyProfiles, profile, key)
+	default:
+		d.add(fact, suggest(key, profileKeys), keyProfiles, profile, key)
+	}
 }
 
 func (d *decoder) unknownTop(key string, v any) {
@@ -145,7 +197,7 @@ func looksLikeProfile(table map[string]any) bool {
 
 func (d *decoder) secret(path ...string) {
 	command := "cogauth configure --client-secret-stdin"
-	if len(path) == 3 {
+	if len(path) >= 3 {
 		command += " --profile " + path[1] // a name that needs no quotes in any shell: see checkName
 	}
 	d.add("client_secret does not belong in a file",
@@ -163,8 +215,12 @@ func squash(key string) string {
 
 // where says in words where a key stands.
 func where(path []string) string {
-	if len(path) == 3 {
+	switch len(path) {
+	case 3:
 		return path[2] + " in profile " + quote(path[1])
+	case 5: // profiles, NAME, serve, index, key
+		index, _ := strconv.Atoi(path[3])
+		return fmt.Sprintf("%s in serve entry %d of profile %s", path[4], index+1, quote(path[1]))
 	}
 	return path[len(path)-1]
 }

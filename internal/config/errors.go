@@ -16,6 +16,7 @@ var (
 	ErrInvalid        = errors.New("invalid configuration")
 	ErrNoProfile      = errors.New("no profile is configured")   // none was asked for and the file has none
 	ErrUnknownProfile = errors.New("the profile does not exist") // one was asked for that the file does not have
+	ErrNotServed      = errors.New("the target is not served")   // no profile, or not the one asked for, serves it
 )
 
 // Error is bad input: what is wrong, where, and what to do about it. It holds no value of the file.
@@ -27,8 +28,9 @@ type Error struct {
 	Fact   string // one line, lower case, no full stop
 	Fix    string // one line: what the person can do; "" if there is nothing to say
 
-	kind error // ErrNoProfile or ErrUnknownProfile; nil means ErrInvalid
-	err  error // what the system said, or nil
+	kind  error // ErrNoProfile, ErrUnknownProfile or ErrNotServed; nil means ErrInvalid
+	err   error // what the system said, or nil
+	entry int   // of the list serve that Key stands in, 1 is the first; 0 for a key of the profile
 }
 
 // Error returns the place and the fact in one line, such as
@@ -49,7 +51,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Is matches ErrInvalid, ErrNoProfile or ErrUnknownProfile.
+// Is matches ErrInvalid, ErrNoProfile, ErrUnknownProfile or ErrNotServed.
 func (e *Error) Is(target error) bool {
 	if e.kind != nil {
 		return target == e.kind

@@ -16,6 +16,9 @@ var seeds = []string{
 	"[[profiles]]\n", "[profiles.a]\nscopes = [\n # ]\n 'openid', '''x'''\n]", "[profiles.\"a\\u0062\"]\nclient_id = \"\"\"\\\n x\"\"\"\"\"\n",
 	"[profiles.a]\nclient_secret = 'x'", "a\x00", "\xff\xfe", "[profiles.a\n", "x = 1\nx = 2", "[profiles.a]\n'client_id' = '# not a comment' # one",
 	"default_profile = 'a' # here\n\n# intro\n\n[profiles.a.b]\n", "x = \"\\e\\x20\"", "x = {\n a = 1,\n}\n",
+	served, strings.ReplaceAll(served, "\n", "\r\n"), "[profiles.a]\nclient_id = 'x'\nserve = [{origin = 'https://a.example'}, {client = 'pnpm'}] # two\n",
+	"[[profiles.a.serve]] # one\nclient = 'git'\n[profiles.a]\nissuer = 'https://id.example'\nclient_id = 'x'\n# a\n[profiles.b]\n# b\n[[profiles.a.serve]]\nclient = 'pnpm'\n# end",
+	"[[profiles.a.serve]]\n[profiles.a.serve.x]\n", "[[profiles.a.serve]]\n[[profiles.a.serve.origin]]\n", "profiles.a.serve = 1",
 }
 
 // FuzzLoad: any text is accepted, or refused by one well-formed error; so is its use.
@@ -91,6 +94,7 @@ func checkPut(t *testing.T, src, name string, p Profile, makeDefault bool) {
 		t.Fatalf("got %v after Put, want none", err)
 	}
 	want := maps.Clone(before.Profiles)
+	p.Serve = before.Profiles[name].Serve
 	want[name] = p
 	if !reflect.DeepEqual(after.Profiles, want) {
 		t.Errorf("got %+v, want %+v", after.Profiles, want)
@@ -101,6 +105,9 @@ func checkPut(t *testing.T, src, name string, p Profile, makeDefault bool) {
 	}
 	if after.DefaultProfile != wantDefault {
 		t.Errorf("got default %q, want %q", after.DefaultProfile, wantDefault)
+	}
+	if text := content(t, path); strings.Count(text, "serve") < strings.Count(src, "serve") {
+		t.Errorf("lost an entry of\n%s\nin\n%s", src, text)
 	}
 	if s, err := after.Resolve(Flags{Profile: name}, env("linux", "HOME=/home/ann")); err != nil {
 		t.Errorf("the profile that Put accepted: got %v, want none", err)

@@ -1,8 +1,6 @@
 package config
 
 import (
-	"errors"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -41,10 +39,14 @@ func (f *File) Rename(name, to string) error {
 		stmts := scan(src)
 		var changes []change
 		for _, st := range stmts {
-			if st.header && slices.Equal(st.path, []string{keyProfiles, name}) {
+			if st.header && isTableOf(st, name) {
 				line := src[st.start:st.end] // no name of a profile holds a bracket
 				open, shut := strings.IndexByte(line, '['), strings.IndexByte(line, ']')
-				changes = append(changes, change{st.start + open, st.start + shut + 1, "[" + keyProfiles + "." + bareOrQuoted(to) + "]"})
+				header := "[" + keyProfiles + "." + bareOrQuoted(to)
+				if st.list {
+					header = "[" + header + "." + keyServe
+				}
+				changes = append(changes, change{st.start + open, st.start + shut, header})
 			}
 		}
 		if old.DefaultProfile == name {
@@ -63,17 +65,18 @@ func (f *File) Delete(name string) error {
 		delete(want.Profiles, name)
 		stmts := scan(src)
 		var changes []change
+		end := 0 // of what was removed last
 		for i, st := range stmts {
 			switch {
-			case st.header && slices.Equal(st.path, []string{keyProfiles, name}):
-				end := st.end
-				for _, in := range stmts[i+1:] {
-					if in.header {
+			case st.header && isTableOf(st, name) && st.start >= end:
+				for _, in := range stmts[i:] {
+					if in.header && !isTableOf(in, name) {
 						break
 					}
-					end = in.end
+					end = in.end // the comments between the profile's tables go as well
 				}
-				changes = append(changes, change{st.start, withBlankLines(src, end), ""})
+				end = withBlankLines(src, end)
+				changes = append(changes, change{st.start, end, ""})
 			case !st.header && st.basePath == 0 && slices.Equal(st.path, []string{keyDefault}) && old.DefaultProfile == name:
 				want.DefaultProfile = ""
 				changes = append(changes, change{st.start, withBlankLines(src, st.end), ""})
@@ -97,11 +100,7 @@ func withBlankLines(src string, end int) int {
 // rewrite reads the file again, has edit change its text, and replaces it if the new text means what
 // edit wants. A nil want means that a name is taken.
 func (f *File) rewrite(name string, edit func(src string, old *File) (text string, want *File)) error {
-	src, err := read(f.Path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // without a file there are no profiles
-		return err
-	}
-	old, err := parse(f.Path, src)
+	src, old, err := f.reread()
 	if err != nil {
 		return err
 	}

@@ -243,6 +243,7 @@ var everything = map[string]Profile{
 		IdP: `Corp "x"`, Lang: "pt-BR", Resource: "https://api.example.com", LogoutURL: "https://app.example.com/bye",
 		Expect: "@example.com", RefreshTokenValidity: "12h", CAFile: "/corp.pem", UsernameClaim: "email", Interactive: Auto,
 		Store: FileStore, StoreKey: "/run/secrets/key", StoreDir: "/var/lib/me",
+		Serve: []Serve{{Client: "pnpm"}, {Origin: "https://*.corp.example:8443/team", Token: AccessToken, Username: `a "b" \c`, Client: "git"}},
 	},
 }
 
@@ -283,6 +284,10 @@ func TestEveryKeyArrives(t *testing.T) {
 				if *field != nil {
 					want = renderList(*field)
 				}
+			case *[]Serve:
+				if *field != nil {
+					want = (*field)[len(*field)-1].String()
+				}
 			}
 			if want == "" {
 				continue
@@ -322,7 +327,7 @@ func TestPackageCommentIsAGoodFile(t *testing.T) {
 		}
 	}
 	for _, key := range profileKeys {
-		if !strings.Contains(b.String(), key+" ") {
+		if !strings.Contains(b.String(), key+" ") && !strings.Contains(b.String(), "."+key+"]]") {
 			t.Errorf("%s is not there", key)
 		}
 	}

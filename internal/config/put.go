@@ -13,7 +13,7 @@ import (
 // Put adds the profile name to the file on disk, or replaces it there. The profile becomes the
 // default one if makeDefault says so or if it is the first. The rest of the file stays as the
 // person wrote it, comments and order included: in a table [profiles.NAME] only values that change
-// are replaced.
+// are replaced. A p without Serve leaves the profile's entries as they are; AddServe adds one.
 //
 // Put reads the file again before it changes it, and f holds the new content afterwards. The new
 // text is parsed and compared before it is written; where Put cannot edit it (a profile written as
@@ -47,13 +47,15 @@ func (f *File) put(name string, p Profile, makeDefault bool) (src, text string, 
 	if err := p.Validate(); err != nil {
 		return "", "", nil, err
 	}
-	src, err = read(f.Path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", "", nil, err
-	}
-	old, err := parse(f.Path, src)
+	src, old, err := f.reread()
 	if err != nil {
 		return "", "", nil, err
+	}
+	if len(p.Serve) == 0 {
+		p.Serve = old.Profiles[name].Serve
+		if err := checkServe(p); err != nil {
+			return "", "", nil, old.place(err, name)
+		}
 	}
 	want = &File{Profiles: maps.Clone(old.Profiles), DefaultProfile: old.DefaultProfile}
 	want.Profiles[name] = p
@@ -61,6 +63,16 @@ func (f *File) put(name string, p Profile, makeDefault bool) (src, text string, 
 		want.DefaultProfile = name
 	}
 	return src, edit(src, name, old, want), want, nil
+}
+
+// reread returns what is on disk now. A missing file is an empty one.
+func (f *File) reread() (src string, old *File, err error) {
+	src, err = read(f.Path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", nil, err
+	}
+	old, err = parse(f.Path, src)
+	return src, old, err
 }
 
 // commit replaces src on disk by text if that means what want says; an error is about the profile
@@ -164,6 +176,7 @@ func editProfile(src string, stmts []statement, name string, old, new Profile) [
 		value := renderField(&new, key)
 		present[key] = true
 		switch {
+		case key == keyServe: // a list in one statement is left alone
 		case value == "":
 			changes = append(changes, change{st.start, st.end, ""})
 		case !reflect.DeepEqual(old.field(key), new.field(key)):
@@ -178,6 +191,9 @@ func editProfile(src string, stmts []statement, name string, old, new Profile) [
 	}
 	if added.Len() > 0 {
 		changes = append(changes, change{last.end, last.end, added.String()})
+	}
+	if n := len(old.Serve); n < len(new.Serve) { // what is more comes last; Put sees whether that is right
+		changes = append(changes, editServe(src, stmts, name, new.Serve[n:]))
 	}
 	return changes
 }
@@ -200,6 +216,7 @@ func newTable(src, name string, p Profile) string {
 			b.WriteString(key + strings.Repeat(" ", width-len(key)) + " = " + value + "\n")
 		}
 	}
+	b.WriteString(renderServe(name, p.Serve))
 	return b.String()
 }
 
@@ -249,7 +266,7 @@ func afterIntroduction(src string) int {
 	return top
 }
 
-// renderField returns the TOML value of a key, or "" if it is not set.
+// renderField returns the TOML value of a key, or "" if it is not set or written as tables.
 func renderField(p *Profile, key string) string {
 	switch field := p.field(key).(type) {
 	case *string:

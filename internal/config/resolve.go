@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -67,6 +68,8 @@ type Settings struct {
 	StoreKey string // full path of the key that opens a FileStore
 	StoreDir string // full path of a FileStore's folder
 
+	Serve []Serve // who may be handed a token; nil if nobody
+
 	origins map[string]string // by key; a key that is missing has its default
 }
 
@@ -89,8 +92,8 @@ type Value struct {
 	Origin string // such as "flag --profile", "environment COGAUTH_PROFILE", "file ~/.config/cogauth/config.toml", "default"
 }
 
-// Explain tells every value in force and where it came from, always in the same order. None of
-// them is a secret. A value that is not set and has no default has the origin "not set".
+// Explain tells every value in force and where it came from, always in the same order. Each entry of
+// serve is a value of its own. None of them is a secret. A value that is not set and has no default has the origin "not set".
 func (s *Settings) Explain() []Value {
 	values := []Value{
 		{Key: "profile", Value: s.Profile},
@@ -116,6 +119,12 @@ func (s *Settings) Explain() []Value {
 		{Key: keyStore, Value: s.Store},
 		{Key: keyStoreKey, Value: s.StoreKey},
 		{Key: keyStoreDir, Value: s.StoreDir},
+	}
+	for _, serve := range s.Serve {
+		values = append(values, Value{Key: keyServe, Value: serve.String()})
+	}
+	if len(s.Serve) == 0 {
+		values = append(values, Value{Key: keyServe})
 	}
 	for i := range values {
 		v := &values[i]
@@ -165,6 +174,7 @@ func (f *File) Resolve(flags Flags, env Env) (*Settings, error) {
 		Store:         p.Store,
 		StoreKey:      p.StoreKey,
 		StoreDir:      p.StoreDir,
+		Serve:         slices.Clone(p.Serve),
 		origins:       map[string]string{"profile": origin},
 	}
 	s.RefreshTokenValidity, _ = parseValidity(p.RefreshTokenValidity) // checked above
@@ -212,6 +222,10 @@ func (s *Settings) fromFile(p Profile, origin string) {
 				s.origins[key] = origin
 			}
 		case *[]string:
+			if *field != nil {
+				s.origins[key] = origin
+			}
+		case *[]Serve:
 			if *field != nil {
 				s.origins[key] = origin
 			}
@@ -368,6 +382,10 @@ func (f *File) names() string {
 func (f *File) place(e *Error, name string) *Error {
 	e.File = f.Path
 	e.Fact += " (profile " + quote(name) + ")"
-	e.Line = locate(scan(f.src), keyProfiles, name, e.Key)
+	path := []string{keyProfiles, name}
+	if e.entry > 0 {
+		path = append(path, keyServe, strconv.Itoa(e.entry-1))
+	}
+	e.Line = Line(f.src, append(path, e.Key)...)
 	return e
 }

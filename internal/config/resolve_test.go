@@ -110,6 +110,7 @@ func TestG2ExplainTellsEveryKeyInOneOrder(t *testing.T) {
 		{"store", "keychain", "default"},
 		{"store_key", "", "not set"},
 		{"store_dir", "", "not set"},
+		{"serve", "", "not set"},
 	}
 	if got := s.Explain(); !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

@@ -23,7 +23,7 @@ func (p Profile) Validate() error {
 func (p Profile) check() *Error {
 	for _, check := range []func(Profile) *Error{
 		checkProvider, checkClientID, checkCallbackURLs, checkScopes, checkIdP, checkLang, checkResource,
-		checkLogoutURL, checkExpect, checkValidity, checkCAFile, checkUsernameClaim, checkStore,
+		checkLogoutURL, checkExpect, checkValidity, checkCAFile, checkUsernameClaim, checkStore, checkServe,
 	} {
 		if err := check(p); err != nil {
 			return err
