@@ -41,6 +41,10 @@ type flags struct {
 	serve    bool
 	poolFile string
 
+	env   []string     // exec
+	setup config.Serve // setup
+	write bool
+
 	configure configureFlags
 }
 
@@ -149,6 +153,9 @@ func (a *app) openURL(ctx context.Context, url string) error {
 // name is how the person started this program, for suggestions that can be pasted.
 func (a *app) name() string {
 	exe := os.Args[0]
+	if p, _, ok := called(exe); ok && !a.plugin(p) {
+		return "cogauth"
+	}
 	if !strings.Contains(filepath.ToSlash(exe), "/go-build") && !strings.Contains(filepath.ToSlash(exe), "/exe/cogauth") {
 		return quoteArg(exe)
 	}

@@ -32,7 +32,8 @@ for a fresh, verified ID token. The refresh token stays in the keychain.`,
 	root.PersistentFlags().StringVar(&a.flags.profile, "profile", "", "profile to use (default: COGAUTH_PROFILE, then default_profile)")
 	_ = root.RegisterFlagCompletionFunc("profile", a.completeProfiles)
 	root.AddCommand(a.demoCommand(), a.configureCommand(), a.loginCommand(), a.tokenCommand(), a.whoamiCommand(),
-		a.claimsCommand(), a.statusCommand(), a.logoutCommand(), a.profileCommand(), a.configCommand(), a.versionCommand(), exitCodesTopic())
+		a.claimsCommand(), a.statusCommand(), a.logoutCommand(), a.profileCommand(), a.configCommand(),
+		a.helperCommand(), a.execCommand(), a.setupCommand(), a.linksCommand(), a.versionCommand(), exitCodesTopic())
 	return root
 }
 

@@ -40,7 +40,8 @@ func start(args []string) int {
 		terminal: func() bool { return term.IsTerminal(int(os.Stderr.Fd())) },
 		asks:     func() bool { return term.IsTerminal(int(os.Stdin.Fd())) },
 	}
-	return a.report(ctx, a.run(ctx, args))
+	a.deepen()
+	return a.report(ctx, a.dispatch(ctx, args))
 }
 
 // app is one run of the program.
@@ -55,9 +56,20 @@ type app struct {
 	opened     *session      // the last one, for advice on its errors
 	lines      *bufio.Reader // of in; see input
 	unattended bool          // the demo signs in by itself: nobody is asked to do anything
+	depth      int           // how many of this program stand above this run, and it
 }
 
-// run dispatches. The two commands that other programs call all day long are answered before
+// dispatch is by the name that the program was started by: that of a helper, or its own.
+func (a *app) dispatch(ctx context.Context, args []string) error {
+	p, profile, ok := called(os.Args[0])
+	if !ok || a.plugin(p) {
+		return a.run(ctx, args)
+	}
+	a.flags.profile = profile
+	return a.helper(ctx, p, args)
+}
+
+// run dispatches. The commands that other programs call all day long are answered before
 // cobra's tree is built; anything unusual about them falls through to it.
 func (a *app) run(ctx context.Context, args []string) error {
 	if len(args) > 0 {
@@ -67,6 +79,10 @@ func (a *app) run(ctx context.Context, args []string) error {
 				return a.token(ctx)
 			}
 			a.flags = flags{}
+		case "helper":
+			if len(args) > 1 && args[1] != "--help" && args[1] != "-h" {
+				return a.namedHelper(ctx, args[1:])
+			}
 		case "version":
 			if len(args) == 1 {
 				return a.version()

@@ -27,7 +27,9 @@ import (
 // of its own, in an environment made from nothing; those named session-* have a real gnome-keyring.
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"cogauth": main})
+	testscript.Main(m, map[string]func(){
+		"cogauth": main, "git-credential-cogauth": main, "pnpm-cogauth-corp": main, "kubectl-cogauth": main,
+	})
 }
 
 func TestDeps(t *testing.T) {
@@ -35,7 +37,7 @@ func TestDeps(t *testing.T) {
 	deptest.Only(t, module, "github.com/spf13", "golang.org/x/term",
 		"github.com/pkg/browser", "github.com/zalando/go-keyring", "github.com/godbus/dbus/v5",
 		"github.com/golang-jwt/jwt/v5", "golang.org/x/oauth2", "golang.org/x/sys", "github.com/BurntSushi/toml",
-		"filippo.io/age", "golang.org/x/crypto")
+		"filippo.io/age", "golang.org/x/crypto", "golang.org/x/net/idna", "golang.org/x/text")
 	deptest.Never(t, "testing", "github.com/chromedp", "github.com/rogpeppe")
 }
 
@@ -56,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"expect": expectRequests,
 			"opener": writeOpener,
 			"groups": setGroups,
+			"serve":  appendServe,
 		},
 		Setup: scriptSetup(t),
 	})
@@ -224,6 +227,20 @@ func occupy(ts *testscript.TestScript, _ bool, args []string) {
 // groups USER NAME…: the pool's administrator changes somebody's groups.
 func setGroups(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(pool(ts).UpdateUser(args[0], func(u *cognitotest.User) { u.Groups = args[1:] }))
+}
+
+// serve PROFILE KEY=VALUE…: adds an entry to the profile's list of whom it serves.
+func appendServe(ts *testscript.TestScript, _ bool, args []string) {
+	entry := "\n[[profiles." + args[0] + ".serve]]\n"
+	for _, a := range args[1:] {
+		key, value, _ := strings.Cut(a, "=")
+		entry += key + " = " + strconv.Quote(value) + "\n"
+	}
+	f, err := os.OpenFile(ts.Getenv("HOME")+"/.config/cogauth/config.toml", os.O_APPEND|os.O_WRONLY, 0)
+	ts.Check(err)
+	defer f.Close()
+	_, err = f.WriteString(entry)
+	ts.Check(err)
 }
 
 // elapse DURATION: lets real time pass.

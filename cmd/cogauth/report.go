@@ -59,6 +59,7 @@ var hints = []struct {
 }{
 	{config.ErrNoProfile, exitMisconfigured, "run {cogauth} configure, or try {cogauth} demo"},
 	{config.ErrUnknownProfile, exitMisconfigured, "run {cogauth} configure --profile NAME to add a profile"},
+	{config.ErrNotServed, exitMisconfigured, ""},
 	{config.ErrInvalid, exitMisconfigured, ""},
 	{cogauth.ErrNotSaved, exitKeychain, "the token is good until it expires; see that the keychain is unlocked and accepts entries, then sign in again"},
 	{tokenstore.ErrLocked, exitKeychain, "unlock the keychain, or run this in a terminal of your desktop session, where it can ask you to"},
@@ -85,12 +86,7 @@ var hints = []struct {
 
 // report prints err for the person and returns the exit status.
 func (a *app) report(ctx context.Context, err error) int {
-	var (
-		quiet silent
-		usage *usageError
-		hint  *hintError
-		oauth *cogauth.Error
-	)
+	var quiet silent
 	switch {
 	case err == nil:
 		return exitOK
@@ -100,6 +96,32 @@ func (a *app) report(ctx context.Context, err error) int {
 		fmt.Fprintf(a.err, "cogauth: %v\n", ended(ctx))
 		return ended(ctx).status()
 	}
+	f := a.findings(ctx, err)
+	var b strings.Builder
+	fmt.Fprintf(&b, "cogauth: error: %s\n", f.fact)
+	if f.hint != "" {
+		fmt.Fprintf(&b, "cogauth: hint: %s\n", f.hint)
+	}
+	if f.command != "" {
+		fmt.Fprintf(&b, "\n%s\n\n", f.command)
+	}
+	io.WriteString(a.err, b.String())
+	return f.exit
+}
+
+// findings are what there is to say about an error, each in a line that is safe for a terminal.
+type findings struct {
+	exit                int
+	fact, hint, command string // hint and command may be ""
+}
+
+// findings looks an error up.
+func (a *app) findings(ctx context.Context, err error) findings {
+	var (
+		usage *usageError
+		hint  *hintError
+		oauth *cogauth.Error
+	)
 	exit, text := exitFailed, ""
 	if errors.As(err, &usage) {
 		exit, text = exitUsage, "run {cogauth} --help"
@@ -133,16 +155,7 @@ func (a *app) report(ctx context.Context, err error) int {
 	if errors.As(err, &hint) {
 		text = hint.hint
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "cogauth: error: %s\n", visible(oneLine(err.Error())))
-	if text != "" {
-		fmt.Fprintf(&b, "cogauth: hint: %s\n", visible(a.spell(text)))
-	}
-	if command != "" {
-		fmt.Fprintf(&b, "\n%s\n\n", visible(command))
-	}
-	io.WriteString(a.err, b.String())
-	return exit
+	return findings{exit, visible(oneLine(err.Error())), visible(a.spell(text)), visible(command)}
 }
 
 // oneLine keeps joined errors on one line.

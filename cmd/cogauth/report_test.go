@@ -45,7 +45,7 @@ func TestHintsAreComplete(t *testing.T) {
 		"tokenstore.ErrNotFound": tokenstore.ErrNotFound, "tokenstore.ErrTooLarge": tokenstore.ErrTooLarge,
 		"tokenstore.ErrLocked": tokenstore.ErrLocked, "tokenstore.ErrUnavailable": tokenstore.ErrUnavailable,
 		"tokenstore.ErrBroken": tokenstore.ErrBroken,
-		"config.ErrInvalid":    config.ErrInvalid, "config.ErrNoProfile": config.ErrNoProfile, "config.ErrUnknownProfile": config.ErrUnknownProfile,
+		"config.ErrInvalid":    config.ErrInvalid, "config.ErrNoProfile": config.ErrNoProfile, "config.ErrUnknownProfile": config.ErrUnknownProfile, "config.ErrNotServed": config.ErrNotServed,
 	}
 	for pkg, dir := range map[string]string{"cogauth": "../..", "tokenstore": "../../pkg/tokenstore", "config": "../../internal/config"} {
 		for _, name := range exportedErrors(t, dir) {

@@ -82,7 +82,7 @@ func (a *app) candidates(found *importer.Found) {
 func (a *app) find(ctx context.Context, source string) (*importer.Found, error) {
 	switch {
 	case strings.HasPrefix(source, "http://"), strings.HasPrefix(source, "https://"):
-		hc, err := a.plainClient()
+		hc, err := a.plainClient(a.flags.configure.CAFile)
 		if err != nil {
 			return nil, err
 		}
@@ -112,15 +112,18 @@ func parseFrom(r io.Reader, name string) (*importer.Found, error) {
 	return importer.Parse(data)
 }
 
-// plainClient is for a server that is no provider: no profile says whom to trust yet.
-func (a *app) plainClient() (*http.Client, error) {
+// plainClient is for a server that is no provider. further are files with certificates to trust besides
+// those that the environment names; "" is none.
+func (a *app) plainClient(further ...string) (*http.Client, error) {
 	files, err := config.CAFilesFromEnv(a.env())
 	if err != nil {
 		return nil, err
 	}
 	var roots *x509.CertPool
-	if ca := a.flags.configure.CAFile; ca != "" {
-		files = append(files, ca)
+	for _, ca := range further {
+		if ca != "" {
+			files = append(files, ca)
+		}
 	}
 	if len(files) > 0 {
 		if roots, err = x509.SystemCertPool(); err != nil {

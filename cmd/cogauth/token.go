@@ -48,6 +48,9 @@ func (a *app) token(ctx context.Context) error {
 	if o.MinTTL <= 0 {
 		return &usageError{errors.New("--min-ttl is not a positive duration such as 5m")}
 	}
+	if file := a.getenv(tokenFileVariable); file != "" {
+		return a.printFileToken(file, typ)
+	}
 	s, err := a.session()
 	if err != nil {
 		return err
@@ -76,8 +79,24 @@ func (a *app) loginForToken(ctx context.Context, s *session, o *cogauth.TokenOpt
 }
 
 func (a *app) printToken(s *session, t cogauth.Token) error {
+	return a.printGiven(s.profile, given{t.Reveal(), t.Type(), t.Expires(), t.Issued()})
+}
+
+func (a *app) printFileToken(file string, typ cogauth.TokenType) error {
+	s, err := a.settings()
+	if err != nil {
+		return err
+	}
+	g, err := a.tokenFromFile(file, s, typ)
+	if err != nil {
+		return err
+	}
+	return a.printGiven(s.Profile, g)
+}
+
+func (a *app) printGiven(profile string, g given) error {
 	if !a.flags.json {
-		return a.print(t.Reveal() + "\n")
+		return a.print(g.value + "\n")
 	}
 	return a.printJSON(struct {
 		Token     string    `json:"token"`
@@ -85,7 +104,7 @@ func (a *app) printToken(s *session, t cogauth.Token) error {
 		ExpiresAt time.Time `json:"expires_at"`
 		IssuedAt  time.Time `json:"issued_at"`
 		Profile   string    `json:"profile"`
-	}{t.Reveal(), t.Type().String(), t.Expires().UTC(), t.Issued().UTC(), s.profile})
+	}{g.value, g.typ.String(), g.expires.UTC(), g.issued.UTC(), profile})
 }
 
 // print writes the answer, in one piece.

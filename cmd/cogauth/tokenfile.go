@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cogauth/cogauth"
+	"github.com/cogauth/cogauth/internal/config"
+	"github.com/cogauth/cogauth/internal/idtoken"
+	"github.com/cogauth/cogauth/internal/provider"
+	"github.com/cogauth/cogauth/internal/secret"
+)
+
+// tokenFileVariable names a file with an ID token that is handed out in place of a session's: pipelines
+// have one from elsewhere, and neither browser nor keychain.
+const tokenFileVariable = "COGAUTH_ID_TOKEN_FILE"
+
+// given is a token to hand out.
+type given struct {
+	value   string
+	typ     cogauth.TokenType
+	expires time.Time // by this machine's clock
+	issued  time.Time
+}
+
+// tokenFromFile reads the token, and refuses one that its consumer would refuse: of another issuer or
+// client, or expired. Its signature is for the consumer to verify: the file is trusted as a keychain is.
+func (a *app) tokenFromFile(path string, s *config.Settings, typ cogauth.TokenType) (given, error) {
+	bad := func(hint, format string, args ...any) (given, error) {
+		return given{}, &hintError{fmt.Errorf(tokenFileVariable+": "+format, args...), hint}
+	}
+	if typ != cogauth.IDToken {
+		return bad("unset it, or serve the ID token here", "there is no access token in it: %w", cogauth.ErrMisconfigured)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return bad("see that the file is there and yours to read", "%w: %w", cogauth.ErrMisconfigured, err)
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err != nil {
+		return bad("see that the file is there and yours to read", "%w: %w", cogauth.ErrMisconfigured, err)
+	}
+	token := strings.TrimSpace(string(b))
+	claims, err := idtoken.Unverified(secret.New(token))
+	if err != nil {
+		return bad("put an ID token into the file, and nothing else", "the file holds no JSON Web Token: %w", cogauth.ErrMisconfigured)
+	}
+	issuer, expires := claims.String("iss"), claims.Time("exp")
+	same := s.Issuer != "" && issuer == s.Issuer
+	if pool, ok := provider.PoolOf(issuer); ok { // a pool's issuer has several forms
+		of, _ := provider.PoolOf(s.Issuer)
+		same = pool == s.UserPoolID || pool == of
+	}
+	const other = "get the token from the user pool and app client that the profile names"
+	switch {
+	case s.UserPoolID == "" && s.Issuer == "":
+		return bad("set user_pool_id in the profile", "the profile does not say whose tokens are good: it has a domain only: %w", cogauth.ErrMisconfigured)
+	case !same:
+		return bad(other, "the token is of another issuer than profile %s: %w", s.Profile, cogauth.ErrRefused)
+	case !isFor(claims, s.ClientID):
+		return bad(other, "the token is for another app client than profile %s: %w", s.Profile, cogauth.ErrRefused)
+	case !time.Now().Before(expires):
+		return bad("put a fresh token into the file", "the token has expired: %w", cogauth.ErrLoginRequired)
+	}
+	return given{token, cogauth.IDToken, expires, claims.Time("iat")}, nil
+}
+
+// isFor reports whether a token's audience is the app client (OpenID Connect Core §2).
+func isFor(claims idtoken.Claims, clientID string) bool {
+	switch aud := claims["aud"].(type) {
+	case string:
+		return aud == clientID
+	case []any:
+		return slices.Contains(aud, any(clientID))
+	}
+	return false
+}
