@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Source has the tokens. A Source is asked once or twice in a call, never from two goroutines.
+// Source has the tokens. A Source may be asked several times in a call, never from two goroutines.
 type Source interface {
 	// Token returns a verified token for what r names. The error is a *Refusal where the Source can say
 	// why there is none.

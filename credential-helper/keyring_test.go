@@ -58,6 +58,8 @@ func TestJ3KeyringPassesOnUntouched(t *testing.T) {
 		nil,
 		{"--version"},
 		{"--list-backends"},
+		{"--disable", "get", "pypi.corp.example", "wanda"},
+		{"--keyring-path=/opt", "get", "pypi.corp.example", "wanda"},
 		{"diagnose"},
 		{"--mode"},
 		{"--mode=otp", "get", "pypi.corp.example", "wanda"},
@@ -72,6 +74,7 @@ func TestJ3KeyringPassesOnUntouched(t *testing.T) {
 	} {
 		in := strings.NewReader("typed by hand\n")
 		c := &transcript{args: args, source: &scripted{other: answer{err: errNobody}}}
+		c.source.answers = map[string]answer{"//pypi.corp.example": {cred: Credential{Token: "t"}}}
 		err := keyring.Run(t.Context(), &Call{Args: args, In: in, Out: c, Getenv: func(string) string { return "" }, Source: c.source})
 		if !errors.Is(err, ErrPassOn) || c.out != "" || in.Len() != int(in.Size()) {
 			t.Errorf("keyring %q: %v, wrote %q, %d of %d bytes unread", args, err, c.out, in.Len(), in.Size())

@@ -58,3 +58,12 @@ func TestNativeTypeOfToken(t *testing.T) {
 		t.Errorf("%v: %q", c.err, c.out)
 	}
 }
+
+// encoding/json would put a replacement character there, others nothing.
+func TestS8NativeNotUTF8(t *testing.T) {
+	c := &transcript{stdin: "{\"version\":1,\"action\":\"get\",\"url\":\"https://git.corp.example/\xff\"}", source: &scripted{other: answer{cred: Credential{Token: "t.t.t", Type: "id"}}}}
+	c.run(native)
+	if !strings.Contains(c.out, `"error":"malformed"`) || len(c.source.asked) > 0 {
+		t.Errorf("%v: %q, asked %q", c.err, c.out, c.source.asked)
+	}
+}

@@ -263,6 +263,45 @@ func TestJ6EraseKeepsTheSession(t *testing.T) {
 	}
 }
 
+// Go is told of every origin at once: those of two profiles, each with its own token.
+func TestGoauthOfTwoProfiles(t *testing.T) {
+	p := signedIn(t, nil)
+	b, err := os.ReadFile(p.dir + "/config.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	profile, _, _ := strings.Cut(string(b), "[[")
+	text := string(b) + "\n" + strings.ReplaceAll(profile, "profiles.a", "profiles.b") + "\n[[profiles.b.serve]]\norigin = \"https://other.corp.example\"\ntoken = \"access\"\n"
+	if err := os.WriteFile(p.dir+"/config.toml", []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	asked := func(want ...string) {
+		t.Helper()
+		status, out, errs := p.helps("", nil, "helper", "goauth")
+		for _, origin := range []string{"https://api.corp.example", "https://other.corp.example"} {
+			if got := strings.Contains(out, origin+"\n\nAuthorization: Bearer eyJ") || strings.Contains(out, origin+"/\n\nAuthorization: Bearer eyJ"); got != slices.Contains(want, origin) {
+				t.Errorf("%s: got its token: %v (status %d)\n%s", origin, got, status, errs)
+			}
+		}
+	}
+	asked("https://api.corp.example") // nobody is signed in with b
+	if status, _, errs := p.run("login", "--no-browser", "--profile", "b"); status != 0 {
+		t.Fatalf("login: status %d\n%s", status, errs)
+	}
+	asked("https://api.corp.example", "https://other.corp.example")
+	// One origin that two profiles serve is nobody's.
+	if err := os.WriteFile(p.dir+"/config.toml", []byte(text+"\n[[profiles.b.serve]]\norigin = \"https://api.corp.example\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status, out, errs := p.helps(gitAsks, nil, "helper", "git", "get")
+	if status != exitMisconfigured || strings.Contains(out, "password") || !strings.Contains(errs, "two profiles serve") {
+		t.Errorf("two profiles: got status %d, %q\n%s", status, out, errs)
+	}
+	if status, out, _ = p.helps(gitAsks, nil, "helper", "git", "--profile", "a", "get"); status != 0 || !strings.Contains(out, "password=eyJ") {
+		t.Errorf("two profiles, one named: got status %d", status)
+	}
+}
+
 // L2: a browser opens only where the protocol allows it, who calls permits it, and a person is there.
 func TestL2Interactive(t *testing.T) {
 	const cluster = `{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","spec":{"interactive":%v,"cluster":{"server":"https://api.corp.example"}}}`

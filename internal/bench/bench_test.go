@@ -93,6 +93,7 @@ func TestProcesses(t *testing.T) {
 		{name: "cogauth version", target: "1.8", run: timed(cogauth, "version")},
 		{name: "token, warm, Secret Service", target: "5.0", run: timed(cogauth, "token")},
 		{name: "token, warm, file store", target: "3.1", run: timed(cogauth, "token", "--profile", "file")},
+		{name: "helper headers, warm, Secret Service", target: "5.0", run: timed(cogauth, "helper", "headers", "https://api.example.com/")},
 		{name: "library: token, warm, record in one entry", target: "5.0", run: timed(embedder, one...)},
 		{name: "library: token, warm, record in four", target: "5.0", run: timed(embedder, four...)},
 		{name: "library: session, record in one entry", run: timed(embedder, append(one, "-session")...)},
@@ -290,7 +291,7 @@ func writeConfig(t *testing.T, dir string, pool *cognitotest.Pool, callback stri
 		t.Fatal(err)
 	}
 	profile := fmt.Sprintf("issuer = %q\nclient_id = %q\ncallback_urls = [%q]\n", pool.Issuer(), pool.Client().ID, callback)
-	text := "default_profile = \"bench\"\n\n[profiles.bench]\n" + profile +
+	text := "default_profile = \"bench\"\n\n[profiles.bench]\n" + profile + "\n[[profiles.bench.serve]]\norigin = \"https://api.example.com\"\n" +
 		"\n[profiles.file]\n" + profile + fmt.Sprintf("store = \"file\"\nstore_key = %q\nstore_dir = %q\n", key, filepath.Join(dir, "store"))
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
