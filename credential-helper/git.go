@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -129,15 +130,25 @@ func (q gitQuery) interactive(getenv func(string) string) bool {
 	case "never", "false", "0", "no", "off":
 		return false
 	}
-	// Git hands the configuration of its own command line on: 'credential.interactive'='false'.
+	// Git hands the configuration of its own command line on, in two ways.
 	params := strings.ToLower(getenv("GIT_CONFIG_PARAMETERS"))
-	for _, off := range []string{"false", "never", "no", "off", "0"} {
+	for _, off := range gitOff {
 		if strings.Contains(params, "'credential.interactive'='"+off+"'") || strings.Contains(params, "'credential.interactive="+off+"'") {
+			return false
+		}
+	}
+	n, _ := strconv.Atoi(getenv("GIT_CONFIG_COUNT"))
+	for i := range min(n, 100) {
+		if strings.EqualFold(getenv("GIT_CONFIG_KEY_"+strconv.Itoa(i)), "credential.interactive") &&
+			slices.Contains(gitOff, strings.ToLower(getenv("GIT_CONFIG_VALUE_"+strconv.Itoa(i)))) {
 			return false
 		}
 	}
 	return true
 }
+
+// gitOff are the values of credential.interactive that mean that nobody is to be asked.
+var gitOff = []string{"false", "never", "no", "off", "0"}
 
 // answer is written so that no other helper keeps the token for longer than it is good.
 func (q gitQuery) answer(cred Credential) string {
