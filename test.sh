@@ -15,7 +15,7 @@ say() { printf '\n== %s\n' "$*"; }
 needs="git:git gcc:gcc curl:curl dbus-daemon:dbus gnome-keyring-daemon:gnome-keyring secret-tool:libsecret-tools
 gdbus:libglib2.0-bin chromium:chromium Xvfb:xvfb xwininfo:x11-utils xdg-open:xdg-utils strace:strace
 ip:iproute2 npm:npm kwalletd5:libkf5wallet-bin keepassxc:keepassxc xdotool:xdotool xclip:xclip
-ssh-keygen:openssh-client script:bsdutils"
+ssh-keygen:openssh-client script:bsdutils python3:python3 jq:jq"
 
 install_packages() {
   local missing=() entry

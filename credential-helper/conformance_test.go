@@ -205,7 +205,7 @@ func (c *transcript) check(p Protocol) error {
 		return fmt.Errorf("the answer came in %d pieces: %q", c.pieces, c.out)
 	}
 	if c.plainError() != nil {
-		if c.out != "" && c.out != rules.onError {
+		if c.out != "" && (rules.onError == nil || c.out != rules.onError(c.err)) {
 			return fmt.Errorf("written in spite of the error %v: %q", c.err, c.out)
 		}
 		return nil

@@ -3,6 +3,7 @@ package credentialhelper
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 )
 
@@ -56,7 +57,9 @@ func (c *Call) dockerGet(ctx context.Context, r Request) error {
 	case err != nil && ReasonOf(err) == NotServed:
 		return c.dockerSay(dockerNothing)
 	case err != nil:
-		return c.dockerSay(advice(err))
+		// Most clients show what stands on standard output. docker itself drops it, goes on without
+		// credentials and shows only what came on standard error.
+		return errors.Join(err, c.write(advice(err)+"\n"))
 	}
 	answer := struct{ ServerURL, Username, Secret string }{server, cred.Username, cred.Token}
 	if answer.Username == "" {

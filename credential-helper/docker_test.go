@@ -8,7 +8,10 @@ import (
 	"testing"
 )
 
-func init() { conforms(docker, dockerParses) }
+func init() {
+	onError := func(err error) string { return advice(err) + "\n" }
+	parsesBack["docker"] = rules{protocol: docker, parse: dockerParses, onError: onError}
+}
 
 func FuzzDocker(f *testing.F) { fuzzProtocol(f, docker) }
 
@@ -130,17 +133,19 @@ func TestDockerServers(t *testing.T) {
 	}
 }
 
-// TestDockerEveryReasonIsShown: only "not served" is the text at which clients go on without credentials,
-// and everything else is on standard output, the only place that they show.
+// TestDockerEveryReasonIsShown: only "not served" is the text at which clients go on without credentials.
+// Everything else is on standard output, which most of them show, and is returned for standard error, which
+// is all that docker shows.
 func TestDockerEveryReasonIsShown(t *testing.T) {
 	for i := range reasons {
 		reason := Reason(i)
-		source := &scripted{other: answer{err: &Refusal{Reason: reason, Message: "it is so", Fix: "do\nthis"}}}
-		want := "it is so; do this\n"
+		refusal := &Refusal{Reason: reason, Message: "it is so", Fix: "do\nthis"}
+		source := &scripted{other: answer{err: refusal}}
+		want, wantErr := "it is so; do this\n", error(refusal)
 		if reason == NotServed {
-			want = "credentials not found in native keychain\n"
+			want, wantErr = "credentials not found in native keychain\n", Status(1)
 		}
-		if c := runOn(docker, source, "registry.corp.example", "get"); c.out != want || c.err != Status(1) {
+		if c := runOn(docker, source, "registry.corp.example", "get"); c.out != want || !errors.Is(c.err, wantErr) {
 			t.Errorf("%v: %q, %v", reason, c.out, c.err)
 		}
 	}

@@ -18,8 +18,8 @@ type rules struct {
 	// parse reads an answer the way a client does, with code of its own, and compares it with what the
 	// Source handed out. It is called for answers without a plain error, empty ones too.
 	parse func(c *transcript) error
-	// onError is what may be written before a plain error is returned. Only git has something to say then.
-	onError string
+	// onError is what may be written before a plain error is returned; nil means nothing.
+	onError func(error) string
 	// dialogue says that the protocol answers line by line: what is written stands when an error follows.
 	dialogue bool
 }
@@ -157,7 +157,7 @@ func TestS8NothingBreaksALine(t *testing.T) {
 }
 
 func init() {
-	parsesBack["git"] = rules{protocol: git, parse: gitParses, onError: "quit=1\n"}
+	parsesBack["git"] = rules{protocol: git, parse: gitParses, onError: func(error) string { return "quit=1\n" }}
 }
 
 func FuzzGit(f *testing.F) { fuzzProtocol(f, git) }

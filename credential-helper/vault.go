@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/cogauth/cogauth/internal/secret"
@@ -96,8 +95,17 @@ func parseVault(c *Call) (q vaultQuery, err error) {
 	return q, q.check()
 }
 
-// mounts are the paths that need no escaping and lead nowhere else.
-var mounts = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$`)
+// isMount reports whether a path needs no escaping and leads nowhere else.
+func isMount(path string) bool {
+	for segment := range strings.SplitSeq(path, "/") {
+		if segment == "" || segment[0] == '.' || strings.ContainsFunc(segment, func(r rune) bool {
+			return !(r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("._-", r))
+		}) {
+			return false
+		}
+	}
+	return true
+}
 
 // check refuses what would send the token somewhere else than to the server that Source is asked about.
 func (q *vaultQuery) check() error {
@@ -108,7 +116,7 @@ func (q *vaultQuery) check() error {
 	switch {
 	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(q.addr, "#"):
 		return &Refusal{Reason: Misconfigured, Message: "VAULT_ADDR is not the address of a server", Fix: "set it to a URL such as https://vault.example:8200"}
-	case !mounts.MatchString(q.mount):
+	case !isMount(q.mount):
 		return &Refusal{Reason: Misconfigured, Message: "the mount of Vault's JWT method is not a path of letters, digits, '-', '_' and '.'", Fix: "set COGAUTH_VAULT_MOUNT to a path such as jwt"}
 	case strings.ContainsFunc(q.namespace, notToken):
 		return &Refusal{Reason: Misconfigured, Message: "VAULT_NAMESPACE holds characters that a header cannot carry"}
