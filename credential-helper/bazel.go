@@ -1,10 +1,8 @@
 package credentialhelper
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"strings"
 )
 
 // bazel is the protocol of Bazel's credential helpers, which EngFlow's specification describes and other
@@ -36,7 +34,7 @@ func runBazel(ctx context.Context, c *Call) error {
 	switch {
 	case ReasonOf(err) == NotServed:
 		// An error would end a build that is well off without a token.
-		return c.write(jsonLine(bazelAnswer{Headers: map[string][]string{}}))
+		return c.writeJSON(bazelAnswer{Headers: map[string][]string{}})
 	case err != nil:
 		return err
 	}
@@ -44,34 +42,10 @@ func runBazel(ctx context.Context, c *Call) error {
 	if !cred.Expires.IsZero() {
 		answer.Expires = wholeSeconds(cred.Expires)
 	}
-	return c.write(jsonLine(answer))
+	return c.writeJSON(answer)
 }
 
 type bazelAnswer struct {
 	Headers map[string][]string `json:"headers"`
 	Expires string              `json:"expires,omitempty"`
-}
-
-// absolute reports whether uri has a scheme and goes on after it. A Request without a URL would be one
-// for the client's default token, and one without a scheme matches more than one with it.
-func absolute(uri string) bool {
-	scheme, rest, ok := strings.Cut(uri, "://")
-	return ok && scheme != "" && !strings.ContainsAny(scheme, "/?#") && rest != ""
-}
-
-// withoutQuery leaves out what decides nothing and may be secret: signed links have it in the query.
-func withoutQuery(uri string) string {
-	if i := strings.IndexAny(uri, "?#"); i >= 0 {
-		return uri[:i]
-	}
-	return uri
-}
-
-// jsonLine is v in a line of JSON. v has nothing that JSON cannot hold.
-func jsonLine(v any) string {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false) // messages are for people
-	_ = e.Encode(v)
-	return b.String()
 }

@@ -2,7 +2,6 @@ package credentialhelper
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 )
@@ -130,13 +129,4 @@ func (c *Call) dockerSay(text string) error {
 		return err
 	}
 	return Status(1)
-}
-
-// writeJSON writes the answer as one line of JSON.
-func (c *Call) writeJSON(answer any) error {
-	b, err := json.Marshal(answer)
-	if err != nil {
-		return err
-	}
-	return c.write(string(b) + "\n")
 }

@@ -118,8 +118,6 @@ func advice(err error) string {
 	return oneLine(err.Error())
 }
 
-func oneLine(s string) string { return strings.Join(strings.FieldsFunc(s, isBreak), " ") }
-
 // Status is an error that says: everything that the protocol has to say is said, end with this exit status.
 type Status int
 
@@ -199,18 +197,6 @@ func (c *Call) write(answer string) error {
 	return nil
 }
 
-func isBreak(r rune) bool { return r == '\r' || r == '\n' || r == 0 }
-
-// plain refuses values that could pass for something else in a line of text or a header.
-func plain(client string, values ...string) error {
-	for _, v := range values {
-		if strings.ContainsFunc(v, isBreak) {
-			return malformed(client, "holds a line break or a NUL inside a value")
-		}
-	}
-	return nil
-}
-
 // token asks the source, and answers for the Credential that nothing in it breaks a line.
 func (c *Call) token(ctx context.Context, r Request) (Credential, error) {
 	if err := plain(r.Client, r.URL, r.Profile); err != nil {
@@ -227,14 +213,6 @@ func (c *Call) token(ctx context.Context, r Request) (Credential, error) {
 		return Credential{}, &Refusal{Reason: Misconfigured, Message: "the user name for this target holds a line break or a NUL"}
 	}
 	return cred, nil
-}
-
-// notToken is what no bearer token has (RFC 6750 §2.1 allows even less).
-func notToken(r rune) bool { return r <= ' ' || r >= 0x7f }
-
-// wholeSeconds is the time in the form that every client takes: RFC 3339, UTC, no fractions.
-func wholeSeconds(t time.Time) string {
-	return t.UTC().Truncate(time.Second).Format("2006-01-02T15:04:05Z")
 }
 
 // Lives that clients need. Those that keep a token for as long as they run get one with as much of its

@@ -48,5 +48,5 @@ func runTerraform(ctx context.Context, c *Call) error {
 	case err != nil:
 		return err
 	}
-	return c.write(jsonLine(map[string]string{"token": cred.Token}))
+	return c.writeJSON(map[string]string{"token": cred.Token})
 }

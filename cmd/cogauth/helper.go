@@ -138,10 +138,7 @@ func (a *app) setMinTTL(v string) error {
 }
 
 func (a *app) helperCommand() *cobra.Command {
-	var names []string
-	for _, p := range credentialhelper.Protocols() {
-		names = append(names, p.Name)
-	}
+	names := protocolNames()
 	return &cobra.Command{
 		Use:   "helper NAME [--profile NAME] [ARGUMENT…]",
 		Short: "Answer another program that asks for a credential",
@@ -163,6 +160,14 @@ config.toml; whoever is not served there is told, in the protocol's own words, t
 	}
 }
 
+func protocolNames() []string {
+	var names []string
+	for _, p := range credentialhelper.Protocols() {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
 // namedHelper is "cogauth helper NAME …".
 func (a *app) namedHelper(ctx context.Context, args []string) error {
 	// Flags may stand before the name, as they do with every other command.
@@ -179,11 +184,7 @@ func (a *app) namedHelper(ctx context.Context, args []string) error {
 	}
 	p, ok := credentialhelper.Find(name)
 	if !ok {
-		var names []string
-		for _, p := range credentialhelper.Protocols() {
-			names = append(names, p.Name)
-		}
-		return &hintError{&usageError{fmt.Errorf("there is no helper %q", clean(name))}, "there are " + strings.Join(names, ", ")}
+		return &hintError{&usageError{fmt.Errorf("there is no helper %q", clean(name))}, "there are " + strings.Join(protocolNames(), ", ")}
 	}
 	return a.helper(ctx, p, words)
 }

@@ -20,10 +20,7 @@ import (
 )
 
 func (a *app) setupCommand() *cobra.Command {
-	var names []string
-	for _, p := range credentialhelper.Protocols() {
-		names = append(names, p.Name)
-	}
+	names := protocolNames()
 	c := &cobra.Command{
 		Use:   "setup CLIENT [ORIGIN]",
 		Short: "Show how to have git, docker, kubectl… ask cogauth for their tokens",
@@ -84,11 +81,7 @@ func (a *app) setup(ctx context.Context, args []string) error {
 	p, ok := credentialhelper.Find(name)
 	planOf := planners[name]
 	if !ok || planOf == nil {
-		var names []string
-		for _, p := range credentialhelper.Protocols() {
-			names = append(names, p.Name)
-		}
-		return &hintError{&usageError{fmt.Errorf("there is no client %q", clean(name))}, "there are " + strings.Join(names, ", ")}
+		return &hintError{&usageError{fmt.Errorf("there is no client %q", clean(name))}, "there are " + strings.Join(protocolNames(), ", ")}
 	}
 	settings, err := a.settings()
 	if err != nil {
