@@ -35,7 +35,7 @@ func runDocker(ctx context.Context, c *Call) error {
 	case "store":
 		// To accept a password that no "get" will ever return would be worse than to fail, and what
 		// "get" returns is not worth keeping.
-		return c.dockerSay("cogauth keeps no passwords for registries; to sign in, run: cogauth login")
+		return c.dockerSay("cogauth keeps no passwords for registries: to sign in to one that it serves, run: cogauth login; give others a helper of their own in credHelpers")
 	case "version", "--version", "-v":
 		return c.write("docker-credential-cogauth (github.com/cogauth/cogauth)\n")
 	}

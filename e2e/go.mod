@@ -9,10 +9,12 @@ require (
 	github.com/cogauth/cogauth v0.0.0
 	github.com/coreos/go-oidc/v3 v3.21.0
 	github.com/rs/zerolog v1.33.0
+	golang.org/x/net v0.62.0
 	golang.org/x/oauth2 v0.37.0
 )
 
 require (
+	cloud.google.com/go/compute/metadata v0.3.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/chromedp/sysutil v1.1.0 // indirect

@@ -39,6 +39,7 @@ read them. The exit status is the command's.`,
 	}
 	c.Flags().StringArrayVar(&a.flags.env, "env", nil, "variable to set, NAME=id, NAME=access, NAME=header or NAME=TEXT with {id} or {access}; repeat it to set several")
 	c.Flags().DurationVar(&a.flags.minTTL, "min-ttl", 24*time.Hour, "least time the tokens must be good for, at most half their life")
+	c.Flags().Lookup("min-ttl").DefValue = "half their life"
 	c.Flags().StringVar(&a.flags.interactive, "interactive", "", "whether to sign in if need be: never, auto or always (default never)")
 	c.Flags().SetInterspersed(false) // the command's own flags are its own
 	return c
