@@ -155,7 +155,7 @@ func (w *world) command(name string, args ...string) *exec.Cmd {
 	}
 	cmd.Env = append(cmd.Env, "PATH="+strings.Join(w.path, ":"), "GORACE=atexit_sleep_ms=10", "LC_ALL=C")
 	cmd.Env = append(cmd.Env, w.env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	cmd.WaitDelay = 10 * time.Second
 	return cmd
 }
@@ -177,7 +177,7 @@ func (w *world) run(cmd *exec.Cmd) result {
 	if err := cmd.Start(); err != nil {
 		w.t.Fatalf("%s: %v", cmd.Args[0], err)
 	}
-	timer := time.AfterFunc(hang, func() { cmd.Process.Kill() })
+	timer := time.AfterFunc(hang, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	err := cmd.Wait()
 	if !timer.Stop() {
 		w.t.Fatalf("%s: hangs\n%s%s", cmd.Args[0], stdout.String(), stderr.String())
