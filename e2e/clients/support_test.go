@@ -155,7 +155,7 @@ func (w *world) command(name string, args ...string) *exec.Cmd {
 	}
 	cmd.Env = append(cmd.Env, "PATH="+strings.Join(w.path, ":"), "GORACE=atexit_sleep_ms=10", "LC_ALL=C")
 	cmd.Env = append(cmd.Env, w.env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.WaitDelay = 10 * time.Second
 	return cmd
 }
@@ -174,6 +174,7 @@ func (w *world) run(cmd *exec.Cmd) result {
 	w.t.Helper()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	cmd.SysProcAttr.Setpgid = !cmd.SysProcAttr.Setsid // a client that hangs ends with all that it started
 	if err := cmd.Start(); err != nil {
 		w.t.Fatalf("%s: %v", cmd.Args[0], err)
 	}
