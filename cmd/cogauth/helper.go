@@ -144,7 +144,11 @@ func (a *app) helperCommand() *cobra.Command {
 		Short: "Answer another program that asks for a credential",
 		Long: `Speak the credential-helper protocol of another program: ` + strings.Join(names, ", ") + `.
 The other program calls this, people do not: see cogauth setup. What is served to whom stands in
-config.toml; whoever is not served there is told, in the protocol's own words, that there is nothing.`,
+config.toml; whoever is not served there is told, in the protocol's own words, that there is nothing.
+
+Its own flags, anywhere in the line: --profile NAME; --min-ttl DURATION, the least time that the token
+must be good for, at most half its life; --interactive never, auto or always, whether to sign in if
+need be, where the protocol allows it. All other words are the protocol's.`,
 		Example:            "  cogauth helper git get\n  cogauth helper headers https://api.example.com/",
 		DisableFlagParsing: true,
 		ValidArgsFunction:  cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp),

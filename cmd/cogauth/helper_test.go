@@ -527,3 +527,25 @@ func TestS9NothingDrivesTheTerminal(t *testing.T) {
 		}
 	}
 }
+
+// What a protocol refuses by itself has a status and advice as everything else has.
+func TestProtocolsOwnRefusals(t *testing.T) {
+	p := signedIn(t, nil)
+	for _, c := range []struct {
+		stdin string
+		env   []string
+		argv  []string
+		exit  int
+		hint  bool
+	}{
+		{`{"token":"x"}`, nil, []string{"terraform", "store", "api.corp.example"}, exitMisconfigured, true},
+		{"x", []string{"VAULT_ADDR=https://api.corp.example"}, []string{"vault", "store"}, exitFailed, true},
+		{"", []string{"VAULT_ADDR=:::"}, []string{"vault", "get"}, exitMisconfigured, true},
+		{"x\n", nil, []string{"keyring", "set", "https://api.corp.example/", "me"}, exitFailed, true},
+	} {
+		status, out, errs := p.helps(c.stdin, c.env, append([]string{"helper"}, c.argv...)...)
+		if status != c.exit || out != "" || strings.Contains(errs, "cogauth: hint: ") != c.hint {
+			t.Errorf("%v: got status %d, %q and\n%s\nwant %d and a hint: %v", c.argv, status, out, errs, c.exit, c.hint)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cogauth/cogauth"
+	credentialhelper "github.com/cogauth/cogauth/credential-helper"
 	"github.com/cogauth/cogauth/internal/config"
 	"github.com/cogauth/cogauth/internal/importer"
 	"github.com/cogauth/cogauth/pkg/loopback"
@@ -126,6 +127,11 @@ func (a *app) findings(ctx context.Context, err error) findings {
 	if errors.As(err, &usage) {
 		exit, text = exitUsage, "run {cogauth} --help"
 	}
+	var refusal *credentialhelper.Refusal
+	if errors.As(err, &refusal) && refusal.Err == nil {
+		// A protocol's own, and not one that was made of an error of ours.
+		exit, text = refusalExits[refusal.Reason], refusal.Fix
+	}
 	for _, h := range hints {
 		if exit == exitFailed && errors.Is(err, h.is) {
 			exit, text = h.exit, h.hint
@@ -156,6 +162,14 @@ func (a *app) findings(ctx context.Context, err error) findings {
 		text = hint.hint
 	}
 	return findings{exit, visible(oneLine(err.Error())), visible(a.spell(text)), visible(command)}
+}
+
+// refusalExits are the exit statuses of what protocols refuse by themselves.
+var refusalExits = map[credentialhelper.Reason]int{
+	credentialhelper.Failed: exitFailed, credentialhelper.NotServed: exitMisconfigured,
+	credentialhelper.LoginRequired: exitLoginRequired, credentialhelper.Refused: exitRefused,
+	credentialhelper.Unavailable: exitKeychain, credentialhelper.Offline: exitOffline,
+	credentialhelper.Misconfigured: exitMisconfigured,
 }
 
 // oneLine keeps joined errors on one line.

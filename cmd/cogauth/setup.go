@@ -213,6 +213,11 @@ func (a *app) writeSetup(file *config.File, c *setupCase, p *plan, serving bool)
 		}
 		a.say("profile %s serves %s from now on (%s)", c.profile, c.whom(), file.Path)
 	}
+	defer func() {
+		for _, note := range p.notes {
+			a.say("note: %s", note)
+		}
+	}()
 	if p.done {
 		a.say("the client is set up: %s", p.has)
 		return nil

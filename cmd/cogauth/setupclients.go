@@ -177,11 +177,14 @@ func planTerraform(c *setupCase) (*plan, error) {
 		paste: "credentials_helper \"cogauth\" {\n  args = [\"--profile\", " + fmt.Sprintf("%q", c.profile) + "]\n}\n",
 	}
 	const link = ".terraform.d/plugins/terraform-credentials-cogauth"
-	home, err := os.UserHomeDir()
-	if err == nil {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("find this program: %w", err)
+	}
+	if home, err := os.UserHomeDir(); err == nil {
 		if _, err := os.Stat(filepath.Join(home, filepath.FromSlash(link))); err != nil {
 			p.notes = append(p.notes, "terraform looks for helpers in ~/.terraform.d/plugins alone, and says nothing if there is none: "+
-				c.a.spell("{cogauth} install-links ~/.terraform.d/plugins"))
+				"mkdir -p ~/.terraform.d/plugins && ln -s "+quoteArg(self)+" ~/.terraform.d/plugins/terraform-credentials-cogauth")
 		}
 	}
 	p.notes = append(p.notes, "terraform hides what helpers say; TF_LOG=warn shows it.")
