@@ -3,6 +3,7 @@ package credentialhelper
 import (
 	"context"
 	"encoding/json"
+	"net/url"
 	"strings"
 )
 
@@ -40,6 +41,13 @@ func runHeaders(ctx context.Context, c *Call) error {
 			r.URL = arg
 		}
 	}
+	if named := c.Getenv("CLAUDE_CODE_MCP_SERVER_URL"); named != "" {
+		if place(named) != place(r.URL) {
+			return &Refusal{Reason: NotServed, Message: "Claude Code wants headers for another server than the one that this command names",
+				Fix: "leave the address out of headersHelper: Claude Code says it"}
+		}
+		r.URL = named // that is where it sends them
+	}
 	cred, err := c.token(ctx, r)
 	if err != nil {
 		return err
@@ -52,4 +60,19 @@ func runHeaders(ctx context.Context, c *Call) error {
 		return c.write(cred.Token + "\n")
 	}
 	return c.write("Authorization: Bearer " + cred.Token + "\n")
+}
+
+// place is where a URL leads, without its path. What is no URL is a place of its own.
+func place(rawURL string) string {
+	u, err := url.Parse(rawURL)
+	if err != nil || u.User != nil {
+		return rawURL
+	}
+	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	for protocol, port := range map[string]string{"https": ":443", "http": ":80"} {
+		if scheme == protocol {
+			host = strings.TrimSuffix(host, port)
+		}
+	}
+	return scheme + "://" + host
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
+	"net/url"
 	"strings"
 )
 
@@ -94,12 +96,23 @@ func parseKeyring(args []string) (q keyringQuery, ok bool) {
 		return q, false
 	}
 	if !strings.Contains(q.url, "://") {
-		if strings.ContainsAny(q.url, "/@") {
+		if !onThisMachine(q.url) {
 			return q, false
 		}
 		q.url = "//" + q.url
 	}
 	return q, true
+}
+
+// onThisMachine reports whether a service without a scheme is a server here. pip asks for the host alone
+// after it has asked for an address in vain, http included: what it gets it then sends in the clear.
+func onThisMachine(service string) bool {
+	u, err := url.Parse("//" + service)
+	if err != nil || u.Host != service {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // answer writes what keyring would: each value on a line, or an object.

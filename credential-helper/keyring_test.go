@@ -86,7 +86,7 @@ func TestJ3KeyringPassesOnUntouched(t *testing.T) {
 func TestS8KeyringBreakInUserName(t *testing.T) {
 	for _, bad := range []string{"wanda\nhunter2", "wanda\r", "wanda\x00"} {
 		c := &transcript{
-			args:   []string{"--mode=creds", "get", "pypi.corp.example", bad},
+			args:   []string{"--mode=creds", "get", "https://pypi.corp.example", bad},
 			source: &scripted{other: answer{cred: Credential{Token: "t"}}},
 		}
 		c.run(keyring)

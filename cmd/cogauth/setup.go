@@ -74,6 +74,8 @@ type plan struct {
 	paste    string     // the exact text
 	commands [][]string // what --write runs; nil if the client has no command for it
 	notes    []string   // what else there is to know
+	trouble  string     // what another setting does to ours, and
+	fix      string     // what to do about that
 }
 
 func (a *app) setup(ctx context.Context, args []string) error {
@@ -106,7 +108,18 @@ func (a *app) setup(ctx context.Context, args []string) error {
 	}
 	a.warnOfReplay(file, c)
 	if a.flags.write {
-		return a.writeSetup(file, c, plan, serving)
+		if err := a.writeSetup(file, c, plan, serving); err != nil || plan.commands == nil {
+			return err
+		}
+		if plan, err = planOf(c); err != nil || plan.trouble == "" {
+			return err
+		}
+		return &hintError{errors.New(plan.trouble), plan.fix}
+	}
+	if plan.trouble != "" {
+		plan.done = false
+		a.say("warning: %s", plan.trouble)
+		a.say("hint: %s", plan.fix)
 	}
 	var b strings.Builder
 	first, second := "1. ", "2. "
@@ -157,6 +170,15 @@ func (c *setupCase) target(p credentialhelper.Protocol, rest []string) error {
 	c.host, c.path, _ = strings.Cut(after, "/")
 	if c.path != "" && slices.Contains([]string{"docker", "terraform"}, p.Name) {
 		return &usageError{fmt.Errorf("%s says for which host it asks, and no path: leave out what follows the host", p.Name)}
+	}
+	secure := []string{"kubectl", "goauth", "terraform"}
+	concrete := []string{"docker", "cargo", "keyring", "vault", "headers", "pnpm"}
+	switch {
+	case strings.HasPrefix(c.origin, "http:") && slices.Contains(secure, p.Name):
+		return &usageError{fmt.Errorf("%s asks helpers for https alone", p.Name)}
+	case pattern.Wildcard() && slices.Contains(concrete, p.Name):
+		return &hintError{&usageError{fmt.Errorf("what %s is to be told names one server, and this has a wildcard", p.Name)},
+			"name the server; one entry with a wildcard in config.toml may serve many"}
 	}
 	if nameless {
 		c.entry.Client = p.Name // the client says no more than that it is the one
@@ -222,6 +244,9 @@ func (a *app) writeSetup(file *config.File, c *setupCase, p *plan, serving bool)
 		a.say("the client is set up: %s", p.has)
 		return nil
 	}
+	if p.has != "" {
+		a.say("the client has already: %s", p.has)
+	}
 	if p.commands == nil {
 		a.say("the client has no command to set it up with: %s", p.where)
 		return a.print(visibleLines(strings.TrimRight(p.paste, "\n") + "\n"))
@@ -237,9 +262,19 @@ func (a *app) writeSetup(file *config.File, c *setupCase, p *plan, serving bool)
 
 // output runs a client's command and returns what it prints.
 func output(ctx context.Context, argv ...string) (string, error) {
+	return outputWithout(ctx, "", argv...)
+}
+
+// outputWithout is output without a variable of the environment.
+func outputWithout(ctx context.Context, variable string, argv ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	for _, kv := range os.Environ() {
+		if name, _, _ := strings.Cut(kv, "="); variable == "" || name != variable {
+			cmd.Env = append(cmd.Env, kv)
+		}
+	}
 	cmd.WaitDelay = time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -2,11 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/cogauth/cogauth/internal/origin"
 )
 
 // planners know the clients, by the names of their protocols.
@@ -27,9 +31,19 @@ func planGit(c *setupCase) (*plan, error) {
 		helper = "!" + quoteArg(filepath.ToSlash(self)) + " helper git --profile " + quoteArg(c.profile)
 	}
 	key := "credential." + c.origin + "."
-	if has, err := output(c.ctx, "git", "config", "--global", "--get-all", key+"helper"); err == nil && has != "" {
-		p.has = key + "helper = " + strings.Join(strings.Split(has, "\n"), ", ")
-		p.done = strings.HasSuffix("\n"+has, "\n"+helper)
+	chain, err := gitChain(c)
+	if err != nil {
+		p.notes = append(p.notes, "git cannot be asked what it has: "+oneLine(err.Error()))
+	}
+	ours := slices.IndexFunc(chain, func(h gitHelper) bool { return h.command == helper })
+	if len(chain) > 0 {
+		p.has = "helpers for this server, in this order: " + strings.Join(names(chain), ", ")
+	}
+	p.done = ours == 0 && len(chain) == 1
+	if ours >= 0 && ours < len(chain)-1 {
+		other := chain[ours+1]
+		p.trouble = "git gives the token to " + other.command + " as well, to keep, because " + other.from + " names that after cogauth"
+		p.fix = "move the section [credential \"" + c.origin + "\"] to the end of your .gitconfig, or take the other helper out"
 	}
 	p.commands = [][]string{
 		// The empty one keeps helpers for all hosts from storing this host's tokens.
@@ -46,6 +60,58 @@ func planGit(c *setupCase) (*plan, error) {
 		p.paste += commandLine(argv) + "\n"
 	}
 	return p, nil
+}
+
+// gitHelper is one of the helpers that git runs for a server.
+type gitHelper struct{ key, command, from string }
+
+func names(chain []gitHelper) []string {
+	var list []string
+	for _, h := range chain {
+		list = append(list, h.command)
+	}
+	return list
+}
+
+// gitChain returns the helpers in the order in which git runs them, as far as they do not depend on the
+// folder: an empty one ends the list before it.
+func gitChain(c *setupCase) ([]gitHelper, error) {
+	out, err := output(c.ctx, "git", "config", "--null", "--show-origin", "--get-regexp", `^credential(\..*)?\.helper$`)
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.ExitCode() == 1 {
+			return nil, nil // there is none
+		}
+		return nil, err
+	}
+	var chain []gitHelper
+	fields := strings.Split(strings.TrimSuffix(out, "\x00"), "\x00")
+	for i := 0; i+1 < len(fields); i += 2 {
+		key, command, _ := strings.Cut(fields[i+1], "\n")
+		of := strings.TrimSuffix(strings.TrimPrefix(key, "credential."), "helper")
+		if of = strings.TrimSuffix(of, "."); of != "" && !gitMatches(of, c.origin) {
+			continue
+		}
+		if command == "" {
+			chain = nil
+			continue
+		}
+		chain = append(chain, gitHelper{key, command, strings.TrimPrefix(fields[i], "file:")})
+	}
+	return chain, nil
+}
+
+// gitMatches reports whether a section for an address counts for an origin.
+func gitMatches(of, served string) bool {
+	pattern, err := origin.Parse(strings.TrimSuffix(of, "/"))
+	if err != nil {
+		return false
+	}
+	if pattern.String() == served {
+		return true
+	}
+	_, ok := pattern.Match(served)
+	return ok
 }
 
 func planDocker(c *setupCase) (*plan, error) {
@@ -79,7 +145,7 @@ func planDocker(c *setupCase) (*plan, error) {
 
 func planKubectl(c *setupCase) (*plan, error) {
 	user := "cogauth-" + c.profile // one that exists may have other credentials, which kubectl would add these to
-	p := &plan{where: "Run this, once, and have the contexts of this cluster use the user " + user}
+	p := &plan{where: "Run this, once"}
 	argv := []string{
 		"kubectl", "config", "set-credentials", user, "--exec-api-version=client.authentication.k8s.io/v1",
 		"--exec-command=" + c.cogauth, "--exec-arg=helper", "--exec-arg=kubectl", "--exec-arg=--profile", "--exec-arg=" + c.profile,
@@ -87,6 +153,7 @@ func planKubectl(c *setupCase) (*plan, error) {
 	}
 	p.commands = [][]string{argv}
 	p.paste = commandLine(argv) + "\n"
+	p.notes = append(p.notes, "a context uses it from: kubectl config set-context CONTEXT --user="+user)
 	has, err := output(c.ctx, "kubectl", "config", "view", "--raw=false", "-o", `jsonpath={.users[?(@.name=="`+user+`")].user.exec}`)
 	if err == nil && has != "" {
 		var exec struct {
@@ -151,10 +218,14 @@ func planGoauth(c *setupCase) (*plan, error) {
 	command := commandLine([]string{c.cogauth, "helper", "goauth", "--profile", c.profile})
 	p := &plan{where: "Run this, once (Go 1.24 and later)"}
 	value := command + ";netrc"
-	if has, err := output(c.ctx, "go", "env", "GOAUTH"); err == nil && has != "" {
+	if set := c.a.getenv("GOAUTH"); set != "" {
+		p.notes = append(p.notes, "GOAUTH is set in the environment, which beats what go env -w writes: unset it")
+	}
+	if has, err := outputWithout(c.ctx, "GOAUTH", "go", "env", "GOAUTH"); err == nil && has != "" {
 		p.has = "GOAUTH is " + has
+		ours := slices.ContainsFunc(strings.Split(has, ";"), func(one string) bool { return strings.TrimSpace(one) == command })
 		switch {
-		case strings.Contains(has, command):
+		case ours:
 			p.done = true
 		case has == "off":
 			value = command
@@ -164,9 +235,6 @@ func planGoauth(c *setupCase) (*plan, error) {
 	}
 	p.commands = [][]string{{"go", "env", "-w", "GOAUTH=" + value}}
 	p.paste = commandLine(p.commands[0]) + "\n"
-	if strings.HasPrefix(c.origin, "http:") {
-		p.notes = append(p.notes, "Go asks helpers for https alone.")
-	}
 	p.notes = append(p.notes, "go hides what helpers say; go get -x shows it.")
 	return p, nil
 }
@@ -188,7 +256,8 @@ func planTerraform(c *setupCase) (*plan, error) {
 		}
 	}
 	p.notes = append(p.notes, "terraform hides what helpers say; TF_LOG=warn shows it.")
-	p.lookIn(c, ".terraformrc", `credentials_helper "cogauth"`, "credentials_helper")
+	args := strings.TrimSpace(strings.Split(p.paste, "\n")[1])
+	p.lookIn(c, ".terraformrc", args, "credentials_helper")
 	p.done = p.done && len(p.notes) == 1
 	return p, nil
 }
@@ -285,7 +354,8 @@ func planHeaders(c *setupCase) (*plan, error) {
 	}
 	return &plan{
 		where: "As the command that your program asks for",
-		paste: "# one header on a line:\n" + with() + "\n# a JSON object of headers (Claude Code's headersHelper):\n" + with("--json") +
+		paste: "# one header on a line:\n" + with() +
+			"\n# a JSON object of headers; Claude Code's headersHelper says the address itself:\n" + commandLine(append(words, "--json")) +
 			"\n# the token alone (rclone's bearer_token_command, apiKeyHelper):\n" + with("--bare") + "\n",
 	}, nil
 }
@@ -309,7 +379,7 @@ func (p *plan) lookIn(c *setupCase, name, line, instead string) {
 	}
 	for has := range strings.Lines(string(b)) {
 		has = strings.TrimSpace(has)
-		if strings.HasPrefix(has, line) {
+		if has == line {
 			p.has, p.done = "~/"+name+" has "+line, true
 			return
 		}
