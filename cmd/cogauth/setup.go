@@ -230,24 +230,26 @@ func (a *app) warnOfReplay(file *config.File, c *setupCase) {
 
 func (a *app) writeSetup(file *config.File, c *setupCase, p *plan, serving bool) error {
 	if !serving {
-		if err := file.AddServe(c.profile, c.entry); err != nil {
+		if err := file.AddServe(c.ctx, c.profile, c.entry); err != nil {
 			return err
 		}
 		a.say("profile %s serves %s from now on (%s)", c.profile, c.whom(), file.Path)
 	}
-	defer func() {
+	sayNotes := func() {
 		for _, note := range p.notes {
 			a.say("note: %s", note)
 		}
-	}()
+	}
 	if p.done {
 		a.say("the client is set up: %s", p.has)
+		sayNotes()
 		return nil
 	}
 	if p.has != "" {
 		a.say("the client has already: %s", p.has)
 	}
 	if p.commands == nil {
+		sayNotes() // before the answer, which may go into a file
 		a.say("the client has no command to set it up with: %s", p.where)
 		return a.print(visibleLines(strings.TrimRight(p.paste, "\n") + "\n"))
 	}
@@ -257,6 +259,7 @@ func (a *app) writeSetup(file *config.File, c *setupCase, p *plan, serving bool)
 			return fmt.Errorf("%s: %w", argv[0], err)
 		}
 	}
+	sayNotes()
 	return nil
 }
 
