@@ -18,6 +18,8 @@ import (
 // URL, whose state nobody else may know, reaches them over a socket of the leader's process, and is in no file.
 
 // coolDown is for how long, after a login that nobody completed, no program opens another one by itself.
+// A login for a program counts as one of those from before its browser opens until it succeeds: a client
+// that kills its helper and asks again would otherwise open a browser each time.
 const coolDown = 10 * time.Minute
 
 // unheard is how long a joiner waits for word of a running login before it says that it waits.
@@ -68,7 +70,7 @@ func (c *Client) loginTogether(ctx context.Context, o LoginOptions) (*Session, e
 			return nil, fmt.Errorf("meet a running login: %w", err)
 		}
 		if lead != nil {
-			return c.lead(ctx, o, j, &leading{Lead: lead, c: c, refined: o.refined()}, at)
+			return c.lead(ctx, o, j, &leading{Lead: lead, c: c, at: at, program: o.For != nil, refined: o.refined()})
 		}
 		j.waited = true
 		if follow != nil {
@@ -92,8 +94,9 @@ func (c *Client) loginTogether(ctx context.Context, o LoginOptions) (*Session, e
 
 // lead runs a login that others may follow. It tells them the end only of a login that was really tried:
 // otherwise each finds out for itself.
-func (c *Client) lead(ctx context.Context, o LoginOptions, j *joiner, l *leading, at loginPlace) (*Session, error) {
+func (c *Client) lead(ctx context.Context, o LoginOptions, j *joiner, l *leading) (*Session, error) {
 	defer l.Close()
+	at := l.at
 	before := j.before
 	if j.waited {
 		now, err := c.readRecord(ctx)
@@ -118,19 +121,24 @@ func (c *Client) lead(ctx context.Context, o LoginOptions, j *joiner, l *leading
 			if ago >= time.Minute {
 				words = inWords(ago)
 			}
-			return nil, fail(ErrLoginRequired, "", "a sign-in was opened, and ended %s ago without success; no program opens another one so soon", words)
+			return nil, fail(ErrLoginRequired, "", "the last sign-in that was opened was not completed (%s ago); no program opens another one so soon", words)
 		}
 	}
 	s, err := c.loginAlone(ctx, o, before, l)
-	switch {
-	case err == nil:
-		at.setIgnored(time.Time{})
-	case ctx.Err() != nil:
-		return s, err // those who wait are not to suffer for it: one of them goes on
-	case l.opened() && (errors.Is(err, ErrLoginIncomplete) || errors.Is(err, ErrRefused)):
-		if now, readErr := c.readRecord(ctx); readErr == nil && !another(before, now) {
-			at.setIgnored(c.now())
-		}
+	if err != nil && ctx.Err() != nil {
+		// Those who wait are told nothing: one of them goes on, if it may. After a login for a program only
+		// a person may: the mark stays.
+		return s, err
+	}
+	ignored := l.opened() && (errors.Is(err, ErrLoginIncomplete) || errors.Is(err, ErrRefused))
+	if ignored {
+		now, readErr := c.readRecord(ctx)
+		ignored = readErr == nil && !another(before, now)
+	}
+	if ignored {
+		at.setIgnored(c.now())
+	} else {
+		l.unmark() // what is no answer of the person's is no reason to keep programs from asking
 	}
 	l.ends(ctx, err)
 	return s, j.forProgram(err)
@@ -157,11 +165,14 @@ func (c *Client) joinedSession(ctx context.Context) (*Session, error) {
 type leading struct {
 	*rendezvous.Lead
 	c       *Client
+	at      loginPlace
+	program bool // the login is for one
 	refined refinedLogin
 
-	mu    sync.Mutex
-	url   bool // has been told
-	ended bool
+	mu     sync.Mutex
+	url    bool // has been told
+	marked bool // as ignored, until it succeeds
+	ended  bool
 }
 
 func (l *leading) tell(n news) {
@@ -171,10 +182,15 @@ func (l *leading) tell(n news) {
 	}
 }
 
-// opens tells of the authorization URL. It is said once more if the browser could not be opened.
+// opens tells of the authorization URL, before the browser opens. It is said once more if the browser
+// could not be opened.
 func (l *leading) opens(url string, browser bool) {
 	l.mu.Lock()
 	l.url = true
+	if browser && l.program {
+		l.marked = true
+		l.at.setIgnored(l.c.now())
+	}
 	l.mu.Unlock()
 	l.tell(news{URL: url, Opened: browser, Refined: &l.refined})
 }
@@ -186,8 +202,18 @@ func (l *leading) opened() bool {
 	return l.url
 }
 
-// succeeded tells which session is stored now.
+// unmark takes the mark back that opens has made, if it has.
+func (l *leading) unmark() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.marked {
+		l.at.setIgnored(time.Time{})
+	}
+}
+
+// succeeded tells which session is stored now. No earlier login matters any more.
 func (l *leading) succeeded(ctx context.Context) {
+	l.at.setIgnored(time.Time{})
 	if r, err := l.c.readRecord(context.WithoutCancel(ctx)); err == nil && r != nil {
 		l.end(news{SignedIn: r.session})
 	}

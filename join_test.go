@@ -321,12 +321,6 @@ func (l *lab) cancelAt(u string) {
 func TestD3OtherFailuresDoNotCoolDown(t *testing.T) {
 	eachStore(t, func(t *testing.T, l *lab, edit func(*Config)) {
 		program := LoginOptions{For: &TokenOptions{}}
-		ctx, cancel := context.WithCancel(t.Context())
-		_, canceled := l.open(ctx, edit, program)
-		cancel()
-		if a := <-canceled; !errors.Is(a.err, context.Canceled) {
-			t.Errorf("canceled: got %v", a.err)
-		}
 		u, offline := l.open(t.Context(), edit, program)
 		l.Fail("token", cognitotest.Failure{Status: 503})
 		l.answer(u)
@@ -338,6 +332,80 @@ func TestD3OtherFailuresDoNotCoolDown(t *testing.T) {
 		l.answer(u)
 		if a := <-last; a.err != nil {
 			t.Errorf("got %v, want a login", a.err)
+		}
+	})
+}
+
+// D3: a program that gives up once its browser is open, as one that is interrupted or whose client has
+// died, has asked the person: the next program does not ask again. Who waited for it opens none either:
+// a client that starts its helper again and again, and ends each, always has one that waits.
+func TestD3CanceledProgramCoolsDown(t *testing.T) {
+	program := LoginOptions{For: &TokenOptions{}}
+	eachStore(t, func(t *testing.T, l *lab, edit func(*Config)) {
+		// A person who gives up keeps no program from asking.
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		_, person := l.open(ctx, edit, LoginOptions{})
+		cancel()
+		<-person
+		ctx, cancel = context.WithCancel(t.Context())
+		defer cancel()
+		u, canceled := l.open(ctx, edit, program)
+		// While it runs it serves everyone.
+		joined := make(chan string, 1)
+		waits := program
+		waits.Joined = func(u string) { joined <- u }
+		waiting := begin(l.client(edit), t.Context(), waits)
+		select {
+		case got := <-joined:
+			if got != u {
+				t.Error("who waits was told another URL")
+			}
+		case a := <-waiting:
+			t.Fatalf("while the login runs: got %v, want to join it", a.err)
+		}
+		cancel()
+		if a := <-canceled; !errors.Is(a.err, context.Canceled) {
+			t.Errorf("canceled: got %v, want its context's error", a.err)
+		}
+		refused := func(what string, login <-chan attempted) {
+			t.Helper()
+			select {
+			case a := <-login:
+				if !errors.Is(a.err, ErrLoginRequired) || !strings.Contains(a.err.Error(), "ago") {
+					t.Errorf("%s: got %v, want ErrLoginRequired that says why", what, a.err)
+				}
+			case <-l.opened:
+				t.Fatalf("%s: a second browser was opened", what)
+			}
+		}
+		refused("who waited", waiting)
+		refused("the next", begin(l.client(edit), t.Context(), program))
+		// A person who gives up changes nothing now either, and one who signs in ends it.
+		ctx, cancel = context.WithCancel(t.Context())
+		defer cancel()
+		_, person = l.open(ctx, edit, LoginOptions{})
+		cancel()
+		<-person
+		refused("after a person gave up", begin(l.client(edit), t.Context(), program))
+		u, person = l.open(t.Context(), edit, LoginOptions{})
+		l.answer(u)
+		if a := <-person; a.err != nil {
+			t.Fatal(a.err)
+		}
+		if _, err := l.client(edit).Logout(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// A program's own success leaves no mark either.
+		for range 2 {
+			u, again := l.open(t.Context(), edit, program)
+			l.answer(u)
+			if a := <-again; a.err != nil {
+				t.Errorf("after a login with success: %v", a.err)
+			}
+			if _, err := l.client(edit).Logout(t.Context()); err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

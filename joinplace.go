@@ -70,7 +70,8 @@ func (p loginPlace) meet() (*rendezvous.Lead, *rendezvous.Follow, error) {
 	return rendezvous.Meet(p.lock, p.socket)
 }
 
-// ignored is when a login ended without success, or the zero time.
+// ignored is when a login ended without success, or was opened for a program and had none yet, or the
+// zero time.
 func (p loginPlace) ignored() time.Time {
 	if p.local != nil {
 		at, _ := localIgnored.Load(p.local)
@@ -84,8 +85,8 @@ func (p loginPlace) ignored() time.Time {
 	return info.ModTime()
 }
 
-// setIgnored notes when a login ended without success; the zero time means that one had success. Whoever
-// calls it leads. Failing costs the person a browser window, no more.
+// setIgnored notes what ignored returns; the zero time means that a login had success. Whoever calls it
+// leads. Failing costs the person a browser window, no more.
 func (p loginPlace) setIgnored(at time.Time) {
 	switch {
 	case p.local != nil && at.IsZero():

@@ -49,7 +49,8 @@ type LoginOptions struct {
 	// For says that this login is on behalf of a program that wants the token described, and not of a
 	// person who has asked to sign in. Such a login opens no browser if the token can be had by the time
 	// it is its turn; nor, with ErrLoginRequired, within 10 minutes of one that nobody completed or that
-	// was refused. A login that nobody completes is ErrLoginRequired too.
+	// was refused, or of one for a program that was ended. A login that nobody completes is
+	// ErrLoginRequired too.
 	For *TokenOptions
 }
 
