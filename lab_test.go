@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cogauth/cogauth/internal/rig"
 	"github.com/cogauth/cogauth/pkg/cognitotest"
 	"github.com/cogauth/cogauth/pkg/tokenstore"
 )
@@ -78,7 +79,7 @@ func awsLab(t *testing.T, edit func(*cognitotest.Config)) *lab {
 func startLab(t *testing.T, edit func(*cognitotest.Config), start func(*cognitotest.Pool) error) *lab {
 	t.Helper()
 	l := &lab{t: t, clock: &clock{}, store: &faultyStore{}, log: &lockedBuffer{}, opened: make(chan string, 100)}
-	l.callback = fmt.Sprintf("http://localhost:%d/callback", freePort(t))
+	l.callback = fmt.Sprintf("http://localhost:%d/callback", rig.FreePort(t))
 	cfg := cognitotest.Config{Now: l.clock.Now, Clients: []cognitotest.AppClient{cognitotest.DefaultClient()}}
 	if edit != nil {
 		edit(&cfg)
@@ -109,16 +110,6 @@ func startLab(t *testing.T, edit func(*cognitotest.Config), start func(*cognitot
 		}
 	})
 	return l
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // client returns a new Client of the lab's profile, as another program would have it.

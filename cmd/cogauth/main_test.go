@@ -70,6 +70,7 @@ func scriptSetup(t *testing.T) func(*testscript.Env) error {
 	none := rig.DeadBus(t) // not NoBus: a desktop has one at a well-known place
 	ring := sync.OnceValue(func() []string { return rig.Keyring(t).Env() })
 	return func(env *testscript.Env) error {
+		env.Values[theTest{}] = t
 		from := none
 		if strings.Contains(env.WorkDir, "script-session-") {
 			from = ring()
@@ -84,6 +85,9 @@ func scriptSetup(t *testing.T) func(*testscript.Env) error {
 		return os.MkdirAll(env.WorkDir+"/home", 0o700)
 	}
 }
+
+// theTest is the key of the *testing.T that all scripts belong to.
+type theTest struct{}
 
 // exits STATUS cogauth ARGS…: testscript alone knows only pass and fail.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
@@ -112,10 +116,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 // pool [rotate] [ttl=DURATION] [norefresh] [secret]: starts a stand-in pool and sets ISSUER, DOMAIN,
 // CLIENT and CALLBACK.
 func startPool(ts *testscript.TestScript, _ bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	callback := fmt.Sprintf("http://localhost:%d/callback", l.Addr().(*net.TCPAddr).Port)
-	l.Close()
+	callback := fmt.Sprintf("http://localhost:%d/callback", rig.FreePort(ts.Value(theTest{}).(testing.TB)))
 	cfg := cognitotest.Config{Clients: []cognitotest.AppClient{{ID: "script" + strconv.FormatInt(clients.Add(1), 10), CallbackURLs: []string{callback}}}}
 	for _, a := range args {
 		switch name, value, _ := strings.Cut(a, "="); name {

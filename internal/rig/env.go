@@ -4,17 +4,27 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/cogauth/cogauth/internal/flock"
 )
 
 // FreePort is a port that was free on both loopback addresses a moment ago. It is none of those that
-// systems hand out by themselves, such as to a client's connections: it stays free unless it is asked for.
+// systems hand out by themselves, such as to a client's connections, and until the test ends it is given
+// to no other test, in this process or another: it stays free unless it is asked for.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 50 {
 		port := 15000 + rand.IntN(15000)
+		release, ours, err := flock.Try(filepath.Join(os.TempDir(), "cogauth-test-"+strconv.Itoa(port)+".lock"))
+		if err != nil || !ours {
+			continue
+		}
+		t.Cleanup(release)
 		v4, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 		if err != nil {
 			continue
