@@ -196,7 +196,7 @@ func (a *app) write(ctx context.Context, file *config.File, p *proposal) error {
 			return err
 		}
 	}
-	put := func() error { return file.Put(p.name, p.profile, a.flags.configure.makeDefault) }
+	put := func() error { return file.Put(ctx, p.name, p.profile, a.flags.configure.makeDefault) }
 	if was != nil {
 		// What is moved would take the place of a secret that is new.
 		if err = a.relocate(ctx, was, place, put); err == nil {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -29,7 +27,7 @@ func (a *app) linksCommand() *cobra.Command {
 and so on, and for clients that can pass no arguments one for each profile, such as
 docker-credential-cogauth-corp. DIR must be on PATH. The name keyring, by which pip
 and uv call a helper, goes into DIR/` + shims + `: put that first on PATH where you want it.
-On Windows they are copies: run this again after an update.`,
+On Windows they are hard links or copies: run this again after an update.`,
 		Example: "  cogauth install-links ~/.local/bin",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -85,86 +83,14 @@ func (a *app) installLinks(dir string) error {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return err
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		return fmt.Errorf("find this program: %w", err)
-	}
-	// All that is in the way is found before anything is changed.
-	for i, name := range names {
-		names[i] = filepath.Join(dir, name)
-		if runtime.GOOS == "windows" {
-			names[i] += ".exe"
-		}
-		if err := ours(names[i]); err != nil {
-			return err
-		}
-	}
-	if err := os.MkdirAll(filepath.Join(dir, shims), 0o755); err != nil {
-		return fmt.Errorf("make the links: %w", err)
-	}
-	for _, name := range names {
-		if err := link(exe, name); err != nil {
-			return fmt.Errorf("make the links: %w", err)
-		}
-	}
-	return a.print(strings.Join(names, "\n") + "\n")
-}
-
-// ours refuses to put a link where somebody else's program is.
-func ours(name string) error {
-	if target, err := os.Readlink(name); err == nil {
-		base := strings.TrimSuffix(strings.ToLower(filepath.Base(target)), ".exe")
-		if strings.HasPrefix(base, "cogauth") {
-			return nil
-		}
-		return inTheWay(name)
-	}
-	_, err := os.Lstat(name)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fmt.Errorf("make the links: %w", err)
-	case runtime.GOOS == "windows" && strings.Contains(filepath.Base(name), "cogauth"):
-		return nil // a copy of an earlier version
-	}
-	return inTheWay(name)
-}
-
-func inTheWay(name string) error {
-	return &hintError{fmt.Errorf("%s is there and is no link to cogauth; nothing was changed", name), "choose another folder, or remove that file"}
-}
-
-// link makes name another name of the program, at once or not at all.
-func link(exe, name string) error {
-	tmp := name + ".new"
-	os.Remove(tmp)
-	make := os.Symlink
-	if runtime.GOOS == "windows" {
-		make = copyFile // links need a privilege there, and clients want an .exe
-	}
-	if err := make(exe, tmp); err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, name); err != nil {
-		os.Remove(tmp)
-		return err
-	}
-	return nil
-}
-
-func copyFile(from, to string) (err error) {
-	in, err := os.Open(from)
+	l, err := newLinker(dir, runtime.GOOS == "windows", names, a.getenv("PATH"))
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755)
-	if err != nil {
+	if err := l.install(); err != nil {
 		return err
 	}
-	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
+	return a.print(strings.Join(l.names, "\n") + "\n")
 }
 
 // passOn has the next program of this name on PATH answer: keyring is a name that is not ours alone.
@@ -178,17 +104,25 @@ func (a *app) passOn(_ context.Context, words []string) error {
 	if err != nil {
 		return fmt.Errorf("find this program: %w", err)
 	}
-	for _, dir := range filepath.SplitList(a.getenv("PATH")) {
+	for _, path := range programs(a.getenv("PATH"), name, runtime.GOOS == "windows") {
+		if info, err := os.Stat(path); err == nil && !os.SameFile(info, own) {
+			return run(path, append([]string{name}, words...), os.Environ())
+		}
+	}
+	return silent(exitFailed)
+}
+
+// programs are the programs of a name, in the order of PATH. Folders that depend on where one is do not count.
+func programs(list, name string, windows bool) (paths []string) {
+	for _, dir := range filepath.SplitList(list) {
 		path := filepath.Join(dir, name)
-		if runtime.GOOS == "windows" {
+		if windows {
 			path += ".exe"
 		}
 		info, err := os.Stat(path)
-		if err != nil || !filepath.IsAbs(path) || info.IsDir() || os.SameFile(info, own) ||
-			runtime.GOOS != "windows" && info.Mode()&0o111 == 0 {
-			continue
+		if err == nil && filepath.IsAbs(path) && !info.IsDir() && (windows || info.Mode()&0o111 != 0) {
+			paths = append(paths, path)
 		}
-		return run(path, append([]string{name}, words...), os.Environ())
 	}
-	return silent(exitFailed)
+	return paths
 }

@@ -101,12 +101,12 @@ func (a *app) profileList(context.Context) error {
 	return a.printRows(rows)
 }
 
-func (a *app) profileUse(_ context.Context, args []string) error {
+func (a *app) profileUse(ctx context.Context, args []string) error {
 	file, err := a.file()
 	if err != nil {
 		return err
 	}
-	if err := file.Use(args[0]); err != nil {
+	if err := file.Use(ctx, args[0]); err != nil {
 		return err
 	}
 	a.say("%s is the default profile now", args[0])
@@ -147,7 +147,7 @@ func (a *app) profileRename(ctx context.Context, args []string) error {
 	}
 	renamed := false
 	err = before.MoveTo(ctx, after.Client, func() error {
-		err := file.Rename(from, to)
+		err := file.Rename(ctx, from, to)
 		renamed = err == nil
 		return err
 	})
@@ -179,7 +179,7 @@ func (a *app) profileDelete(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	if err := file.Delete(name); err != nil {
+	if err := file.Delete(ctx, name); err != nil {
 		return err
 	}
 	a.say("the profile %s is deleted", name)

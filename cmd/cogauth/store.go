@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 
 	"github.com/cogauth/cogauth"
 	"github.com/cogauth/cogauth/internal/config"
-	"github.com/cogauth/cogauth/internal/flock"
 	"github.com/cogauth/cogauth/pkg/tokenstore"
 	"github.com/cogauth/cogauth/pkg/tokenstore/filestore"
 )
@@ -101,7 +99,7 @@ func (a *app) configureStore(ctx context.Context, file *config.File) error {
 	if err != nil {
 		return err
 	}
-	put := func() error { return file.Put(was.Profile, profile, f.makeDefault) }
+	put := func() error { return file.Put(ctx, was.Profile, profile, f.makeDefault) }
 	if samePlace(was, will) {
 		return a.stays(ctx, was, put)
 	}
@@ -144,10 +142,7 @@ func (a *app) stays(ctx context.Context, s *config.Settings, put func() error) e
 // lockConfig keeps other programs from changing a profile of the file. It fails if one has since the file
 // was read.
 func (a *app) lockConfig(ctx context.Context, file *config.File, profile string) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(file.Path), 0o700); err != nil {
-		return nil, err
-	}
-	unlock, err = flock.Take(ctx, file.Path+".lock")
+	unlock, err = file.Lock(ctx)
 	if err != nil {
 		return nil, err
 	}

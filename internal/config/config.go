@@ -89,6 +89,9 @@ type File struct {
 	Profiles       map[string]Profile // by name; never nil after Load
 
 	src string // the text, to find the line that an error is about
+
+	locked     bool  // Lock has been called
+	unlockable error // why what is being changed cannot be locked, and so not be written
 }
 
 // Profile is one [profiles.NAME] table as written: nothing expanded, no defaults filled in. An

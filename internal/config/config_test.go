@@ -15,7 +15,8 @@ import (
 
 func TestDeps(t *testing.T) {
 	deptest.Only(t, "github.com/BurntSushi/toml", "github.com/cogauth/cogauth/internal/secret",
-		"github.com/cogauth/cogauth/internal/origin", "golang.org/x/net/idna")
+		"github.com/cogauth/cogauth/internal/origin", "golang.org/x/net/idna",
+		"github.com/cogauth/cogauth/internal/flock", "github.com/cogauth/cogauth/internal/turns", "golang.org/x/sys")
 }
 
 func TestQuiet(t *testing.T) { deptest.Quiet(t) }

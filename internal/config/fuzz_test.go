@@ -82,7 +82,7 @@ func checkPut(t *testing.T, src, name string, p Profile, makeDefault bool) {
 		return
 	}
 	file := &File{Path: path}
-	if err := file.Put(name, p, makeDefault); err != nil {
+	if err := file.Put(t.Context(), name, p, makeDefault); err != nil {
 		wellFormed(t, err)
 		if got := content(t, path); got != src {
 			t.Errorf("Put refused (%v) and wrote\n%s", err, got)
@@ -142,7 +142,7 @@ func TestPutKeepsTheOthers(t *testing.T) {
 		if random.IntN(2) == 0 {
 			p.Scopes = []string{"openid", pick("email", "#x", "[y]", "a'b")}
 		}
-		if err := f.Put(name, p, random.IntN(3) == 0); err != nil {
+		if err := f.Put(t.Context(), name, p, random.IntN(3) == 0); err != nil {
 			t.Fatalf("%s %+v: %v", name, p, err)
 		}
 		want[name] = p
@@ -167,9 +167,9 @@ func FuzzManage(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, src, name, to string) {
 		for i, do := range []func(*File) error{
-			func(f *File) error { return f.Use(name) },
-			func(f *File) error { return f.Rename(name, to) },
-			func(f *File) error { return f.Delete(name) },
+			func(f *File) error { return f.Use(t.Context(), name) },
+			func(f *File) error { return f.Rename(t.Context(), name, to) },
+			func(f *File) error { return f.Delete(t.Context(), name) },
 		} {
 			path := write(t, src)
 			before, err := Load(path)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -13,8 +14,8 @@ func (p Profile) Render(name string) string {
 
 // Use makes name the default profile. The error is an *Error that matches ErrUnknownProfile if there
 // is no such profile; see Put for how the file is changed.
-func (f *File) Use(name string) error {
-	return f.rewrite(name, func(src string, old *File) (string, *File) {
+func (f *File) Use(ctx context.Context, name string) error {
+	return f.rewrite(ctx, name, func(src string, old *File) (string, *File) {
 		want := &File{Profiles: maps.Clone(old.Profiles), DefaultProfile: name}
 		if old.DefaultProfile == name {
 			return src, want
@@ -25,11 +26,11 @@ func (f *File) Use(name string) error {
 
 // Rename gives a profile another name, which must be free. The default profile stays the default
 // one. See Use for errors and Put for how the file is changed.
-func (f *File) Rename(name, to string) error {
+func (f *File) Rename(ctx context.Context, name, to string) error {
 	if err := checkName(to); err != nil {
 		return err
 	}
-	return f.rewrite(name, func(src string, old *File) (string, *File) {
+	return f.rewrite(ctx, name, func(src string, old *File) (string, *File) {
 		want := &File{Profiles: maps.Clone(old.Profiles), DefaultProfile: old.DefaultProfile}
 		if _, taken := want.Profiles[to]; taken {
 			return "", nil
@@ -59,8 +60,8 @@ func (f *File) Rename(name, to string) error {
 
 // Delete removes a profile. If it was the default one there is none afterwards. See Use for errors
 // and Put for how the file is changed.
-func (f *File) Delete(name string) error {
-	return f.rewrite(name, func(src string, old *File) (string, *File) {
+func (f *File) Delete(ctx context.Context, name string) error {
+	return f.rewrite(ctx, name, func(src string, old *File) (string, *File) {
 		want := &File{Profiles: maps.Clone(old.Profiles), DefaultProfile: old.DefaultProfile}
 		delete(want.Profiles, name)
 		stmts := scan(src)
@@ -99,17 +100,19 @@ func withBlankLines(src string, end int) int {
 
 // rewrite reads the file again, has edit change its text, and replaces it if the new text means what
 // edit wants. A nil want means that a name is taken.
-func (f *File) rewrite(name string, edit func(src string, old *File) (text string, want *File)) error {
-	src, old, err := f.reread()
-	if err != nil {
-		return err
-	}
-	if _, ok := old.Profiles[name]; !ok {
-		return old.unknownProfile(name, "the command line")
-	}
-	text, want := edit(src, old)
-	if want == nil {
-		return &Error{File: f.Path, Fact: "there is a profile of that name already", Fix: "choose another name"}
-	}
-	return f.commit(src, text, name, want)
+func (f *File) rewrite(ctx context.Context, name string, edit func(src string, old *File) (text string, want *File)) error {
+	return f.alone(ctx, func() error {
+		src, old, err := f.reread()
+		if err != nil {
+			return err
+		}
+		if _, ok := old.Profiles[name]; !ok {
+			return old.unknownProfile(name, "the command line")
+		}
+		text, want := edit(src, old)
+		if want == nil {
+			return &Error{File: f.Path, Fact: "there is a profile of that name already", Fix: "choose another name"}
+		}
+		return f.commit(src, text, name, want)
+	})
 }

@@ -135,19 +135,19 @@ client_id = "second"
 		do   func(*File) error
 		want string
 	}{
-		{"use", func(f *File) error { return f.Use("two") }, strings.Replace(src, `"one" # kept`, `"two" # kept`, 1)},
+		{"use", func(f *File) error { return f.Use(t.Context(), "two") }, strings.Replace(src, `"one" # kept`, `"two" # kept`, 1)},
 		{"use where none was", func(f *File) error {
-			if err := f.Delete("one"); err != nil {
+			if err := f.Delete(t.Context(), "one"); err != nil {
 				return err
 			}
-			return f.Use("two")
+			return f.Use(t.Context(), "two")
 		}, "default_profile = \"two\"\n\n# kept\n# about one\n# about two\n" + src[strings.Index(src, `[profiles."two"]`):]},
-		{"use what is used", func(f *File) error { return f.Use("one") }, src},
-		{"rename", func(f *File) error { return f.Rename("two", "three") }, strings.Replace(src, `[profiles."two"]`, `[profiles.three]`, 1)},
-		{"rename the default", func(f *File) error { return f.Rename("one", "four.x") },
+		{"use what is used", func(f *File) error { return f.Use(t.Context(), "one") }, src},
+		{"rename", func(f *File) error { return f.Rename(t.Context(), "two", "three") }, strings.Replace(src, `[profiles."two"]`, `[profiles.three]`, 1)},
+		{"rename the default", func(f *File) error { return f.Rename(t.Context(), "one", "four.x") },
 			strings.NewReplacer(`"one" # kept`, `"four.x" # kept`, `[profiles.one]`, `[profiles."four.x"]`).Replace(src)},
-		{"delete", func(f *File) error { return f.Delete("two") }, src[:strings.Index(src, `[profiles."two"]`)]},
-		{"delete the default", func(f *File) error { return f.Delete("one") },
+		{"delete", func(f *File) error { return f.Delete(t.Context(), "two") }, src[:strings.Index(src, `[profiles."two"]`)]},
+		{"delete the default", func(f *File) error { return f.Delete(t.Context(), "one") },
 			"# kept\n# about one\n# about two\n" + src[strings.Index(src, `[profiles."two"]`):]},
 	} {
 		for _, newline := range []string{"\n", "\r\n"} {
@@ -186,14 +186,14 @@ func TestManageRefuses(t *testing.T) {
 		do        func(*File) error
 		is        error
 	}{
-		{"unknown", example, func(f *File) error { return f.Use("nobody") }, ErrUnknownProfile},
-		{"delete unknown", example, func(f *File) error { return f.Delete("nobody") }, ErrUnknownProfile},
-		{"rename unknown", example, func(f *File) error { return f.Rename("nobody", "x") }, ErrUnknownProfile},
-		{"rename to a name that is taken", example, func(f *File) error { return f.Rename("collate", "other") }, ErrInvalid},
-		{"rename to no name", example, func(f *File) error { return f.Rename("collate", "a b") }, ErrInvalid},
-		{"rename to the demo's", example, func(f *File) error { return f.Rename("collate", Reserved) }, ErrInvalid},
-		{"an inline table", inline, func(f *File) error { return f.Rename("one", "two") }, ErrInvalid},
-		{"delete an inline table", inline, func(f *File) error { return f.Delete("one") }, ErrInvalid},
+		{"unknown", example, func(f *File) error { return f.Use(t.Context(), "nobody") }, ErrUnknownProfile},
+		{"delete unknown", example, func(f *File) error { return f.Delete(t.Context(), "nobody") }, ErrUnknownProfile},
+		{"rename unknown", example, func(f *File) error { return f.Rename(t.Context(), "nobody", "x") }, ErrUnknownProfile},
+		{"rename to a name that is taken", example, func(f *File) error { return f.Rename(t.Context(), "collate", "other") }, ErrInvalid},
+		{"rename to no name", example, func(f *File) error { return f.Rename(t.Context(), "collate", "a b") }, ErrInvalid},
+		{"rename to the demo's", example, func(f *File) error { return f.Rename(t.Context(), "collate", Reserved) }, ErrInvalid},
+		{"an inline table", inline, func(f *File) error { return f.Rename(t.Context(), "one", "two") }, ErrInvalid},
+		{"delete an inline table", inline, func(f *File) error { return f.Delete(t.Context(), "one") }, ErrInvalid},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "config.toml")
@@ -217,7 +217,7 @@ func TestManageRefuses(t *testing.T) {
 	}
 	t.Run("a folder in the file's place", func(t *testing.T) {
 		f := &File{Path: t.TempDir()}
-		err := f.Use("one")
+		err := f.Use(t.Context(), "one")
 		if !errors.Is(err, ErrInvalid) || errors.Is(err, ErrUnknownProfile) {
 			t.Errorf("got %v, want that the file cannot be read", err)
 		}
@@ -227,7 +227,7 @@ func TestManageRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := f.Use("one"); !errors.Is(err, ErrUnknownProfile) {
+		if err := f.Use(t.Context(), "one"); !errors.Is(err, ErrUnknownProfile) {
 			t.Errorf("got %v, want ErrUnknownProfile", err)
 		}
 	})
@@ -253,7 +253,7 @@ func TestEveryKeyArrives(t *testing.T) {
 	f := &File{Path: path}
 	names := []string{"pool", "issuer", "domain"}
 	for _, name := range names {
-		if err := f.Put(name, everything[name], false); err != nil {
+		if err := f.Put(t.Context(), name, everything[name], false); err != nil {
 			t.Fatal(err)
 		}
 		if text, shown := content(t, path), everything[name].Render(name); !strings.HasSuffix(text, "\n"+shown) || strings.HasPrefix(shown, "\n") {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io/fs"
 	"maps"
@@ -19,14 +20,24 @@ import (
 // text is parsed and compared before it is written; where Put cannot edit it (a profile written as
 // an inline table or in dotted keys), it writes nothing and the error asks to edit by hand. The
 // file is replaced as a whole or not at all: a new one has mode 0600, in a folder of mode 0700; an
-// existing one keeps its mode, and a symbolic link stays one. Of two Puts in two processes at the
-// same moment one may be lost. An error about the input or the content is an *Error.
-func (f *File) Put(name string, p Profile, makeDefault bool) error {
-	src, text, want, err := f.put(name, p, makeDefault)
-	if err != nil {
+// existing one keeps its mode, and a symbolic link stays one. All who change the file, in whatever
+// process, do it one after the other, under the lock that Lock takes; ctx ends the wait for it. An
+// error about the input or the content is an *Error.
+func (f *File) Put(ctx context.Context, name string, p Profile, makeDefault bool) error {
+	// A folder is made only for what can be written.
+	if err := f.Check(name, p, makeDefault); err != nil {
 		return err
 	}
-	return f.commit(src, text, name, want)
+	if err := f.makeFolder(); err != nil {
+		return err
+	}
+	return f.alone(ctx, func() error {
+		src, text, want, err := f.put(name, p, makeDefault)
+		if err != nil {
+			return err
+		}
+		return f.commit(src, text, name, want)
+	})
 }
 
 // Check returns the error that Put would, short of writing the file.
@@ -83,10 +94,14 @@ func (f *File) commit(src, text, name string, want *File) error {
 		return err
 	}
 	if text != src {
+		if f.unlockable != nil {
+			return f.unlockable
+		}
 		if err := replaceFile(f.Path, text); err != nil {
 			return err
 		}
 	}
+	got.locked, got.unlockable = f.locked, f.unlockable
 	*f = *got
 	return nil
 }

@@ -20,7 +20,7 @@ func content(t testing.TB, path string) string {
 	return string(data)
 }
 
-// alone fails t if the folder of path holds anything but path: a temporary file left behind.
+// alone fails t if the folder of path holds anything but path and its lock: a temporary file left behind.
 func alone(t *testing.T, path string) {
 	t.Helper()
 	entries, err := os.ReadDir(filepath.Dir(path))
@@ -28,7 +28,7 @@ func alone(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if e.Name() != filepath.Base(path) {
+		if e.Name() != filepath.Base(path) && e.Name() != filepath.Base(path)+".lock" {
 			t.Errorf("got %s beside the file, want nothing", e.Name())
 		}
 	}
@@ -81,7 +81,7 @@ func TestPutGolden(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			path := write(t, tc.src)
 			f := &File{Path: path}
-			if err := f.Put(tc.profile, tc.put, tc.makeDefault); err != nil {
+			if err := f.Put(t.Context(), tc.profile, tc.put, tc.makeDefault); err != nil {
 				t.Fatal(err)
 			}
 			if got := content(t, path); got != tc.want {
@@ -92,7 +92,7 @@ func TestPutGolden(t *testing.T) {
 				t.Errorf("got %+v, %v, want what Put left behind, %+v", again, err, f)
 			}
 			alone(t, path)
-			if err := f.Put(tc.profile, tc.put, tc.makeDefault); err != nil || content(t, path) != tc.want {
+			if err := f.Put(t.Context(), tc.profile, tc.put, tc.makeDefault); err != nil || content(t, path) != tc.want {
 				t.Errorf("putting the same again: got %v and\n%s", err, content(t, path))
 			}
 		})
@@ -118,7 +118,7 @@ func TestPutRefusesWithoutWriting(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			path := write(t, tc.src)
 			f := &File{Path: path, DefaultProfile: "untouched"}
-			err := f.Put(tc.profile, tc.put, true)
+			err := f.Put(t.Context(), tc.profile, tc.put, true)
 			if e := wellFormed(t, err); !strings.Contains(e.Fact, tc.fact) {
 				t.Errorf("got %q, want %q in it", e.Fact, tc.fact)
 			}
@@ -139,7 +139,7 @@ func TestPutCreatesFolderAndFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Put("a", cognito, false); err != nil {
+	if err := f.Put(t.Context(), "a", cognito, false); err != nil {
 		t.Fatal(err)
 	}
 	alone(t, path)
@@ -164,7 +164,7 @@ func TestPutKeepsTheMode(t *testing.T) {
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := (&File{Path: path}).Put("a", cognito, true); err != nil {
+	if err := (&File{Path: path}).Put(t.Context(), "a", cognito, true); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o644 {
@@ -195,7 +195,7 @@ func TestPutFollowsLinks(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := (&File{Path: link}).Put("new", cognito, true); err != nil {
+		if err := (&File{Path: link}).Put(t.Context(), "new", cognito, true); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range []string{link, middle} {
@@ -216,7 +216,7 @@ func TestPutLinkLoopEnds(t *testing.T) {
 	if err := os.Symlink("config.toml", path); err != nil {
 		t.Skipf("no symbolic links here: %v", err)
 	}
-	if err := (&File{Path: path}).Put("a", cognito, true); err == nil {
+	if err := (&File{Path: path}).Put(t.Context(), "a", cognito, true); err == nil {
 		t.Error("got none, want an error")
 	}
 	if _, err := followLinks(path); err == nil {
@@ -228,7 +228,7 @@ func TestPutLinkLoopEnds(t *testing.T) {
 func TestG4UnwritableFolder(t *testing.T) {
 	blocker := write(t, "")
 	path := filepath.Join(blocker, "config.toml") // below a file: nobody, not even root, can write there
-	if err := (&File{Path: path}).Put("a", cognito, true); err == nil {
+	if err := (&File{Path: path}).Put(t.Context(), "a", cognito, true); err == nil {
 		t.Error("got none, want an error")
 	}
 	if err := replaceFile(path, "x"); err == nil || !strings.HasPrefix(err.Error(), "write configuration: ") {
@@ -257,7 +257,7 @@ func TestPutKeepsWhatWasWrittenMeanwhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(first.Put("a", cognito, false), second.Put("b", cognito, false)); err != nil {
+	if err := errors.Join(first.Put(t.Context(), "a", cognito, false), second.Put(t.Context(), "b", cognito, false)); err != nil {
 		t.Fatal(err)
 	}
 	f, err := Load(path)

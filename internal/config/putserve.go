@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -8,10 +9,14 @@ import (
 
 // AddServe adds an entry to those of the profile name, as a table after the last one of that profile. See
 // Use for errors and Put for how the file is changed.
-func (f *File) AddServe(name string, s Serve) error {
+func (f *File) AddServe(ctx context.Context, name string, s Serve) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
+	return f.alone(ctx, func() error { return f.addServe(name, s) })
+}
+
+func (f *File) addServe(name string, s Serve) error {
 	src, old, err := f.reread()
 	if err != nil {
 		return err

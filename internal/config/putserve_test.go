@@ -22,35 +22,39 @@ func TestServeSurvivesEdits(t *testing.T) {
 		do   func(*File) error
 		want string
 	}{
-		{"the same again", served, func(f *File) error { return f.Put("corp", corp, false) }, served},
-		{"the same with its entries", served, func(f *File) error { p := corp; p.Serve = slices.Clone(corpServe); return f.Put("corp", p, false) }, served},
-		{"another value and one more", served, func(f *File) error { return f.Put("corp", changed, false) },
+		{"the same again", served, func(f *File) error { return f.Put(t.Context(), "corp", corp, false) }, served},
+		{"the same with its entries", served, func(f *File) error {
+			p := corp
+			p.Serve = slices.Clone(corpServe)
+			return f.Put(t.Context(), "corp", p, false)
+		}, served},
+		{"another value and one more", served, func(f *File) error { return f.Put(t.Context(), "corp", changed, false) },
 			strings.Replace(served, "client_id    = \"corp\" # the client\n", "client_id    = \"new\" # the client\ninteractive = \"never\"\n", 1)},
 		{"entries in one line", "[profiles.corp] # x\nissuer = 'https://id.example'\nclient_id = 'x'\nserve = [ # two\n {client = 'pnpm'}, {client = 'git'} ] # y\n",
-			func(f *File) error { return f.Put("corp", changed, false) },
+			func(f *File) error { return f.Put(t.Context(), "corp", changed, false) },
 			"[profiles.corp] # x\nclient_id = \"new\"\nserve = [ # two\n {client = 'pnpm'}, {client = 'git'} ] # y\nuser_pool_id = \"eu-west-1_AbCdEfGhI\"\ninteractive = \"never\"\n"},
-		{"renamed", served, func(f *File) error { return f.Rename("corp", "a.b") },
+		{"renamed", served, func(f *File) error { return f.Rename(t.Context(), "corp", "a.b") },
 			strings.NewReplacer("[profiles.corp]", `[profiles."a.b"]`, "[[profiles.corp.serve]]", `[[profiles."a.b".serve]]`, `[[ profiles . "corp" . serve ]]`, `[[profiles."a.b".serve]]`).Replace(served)},
-		{"renamed from a quoted name", served, func(f *File) error { return f.Rename("home.x", "home") },
+		{"renamed from a quoted name", served, func(f *File) error { return f.Rename(t.Context(), "home.x", "home") },
 			strings.NewReplacer("[profiles.'home.x']", "[profiles.home]", "[[profiles.'home.x'.serve]]", "[[profiles.home.serve]]").Replace(served)},
-		{"deleted", served, func(f *File) error { return f.Delete("corp") },
+		{"deleted", served, func(f *File) error { return f.Delete(t.Context(), "corp") },
 			served[:strings.Index(served, "[profiles.corp]")] + served[strings.Index(served, "# end of corp"):]},
-		{"the last one deleted", served, func(f *File) error { return f.Delete("home.x") },
+		{"the last one deleted", served, func(f *File) error { return f.Delete(t.Context(), "home.x") },
 			served[:strings.Index(served, "[profiles.'home.x']")] + "# the end\n"},
 		{"deleted in pieces", "[profiles.a]\n" + complete + "[profiles.b]\n" + complete + "# b\n[[profiles.a.serve]]\nclient = 'git'\n\n[[profiles.b.serve]]\nclient = 'git'\n[[profiles.a.serve]]\nclient = 'pnpm'\n",
-			func(f *File) error { return f.Delete("a") },
+			func(f *File) error { return f.Delete(t.Context(), "a") },
 			"[profiles.b]\n" + complete + "# b\n[[profiles.b.serve]]\nclient = 'git'\n"},
-		{"an entry more", served, func(f *File) error { return f.AddServe("corp", forge) },
+		{"an entry more", served, func(f *File) error { return f.AddServe(t.Context(), "corp", forge) },
 			strings.Replace(served, "# end of corp\n", "# end of corp\n\n[[profiles.corp.serve]]\norigin = \"https://forge.example\"\ntoken  = \"id\"\n", 1)},
-		{"an entry at the end of the file", served, func(f *File) error { return f.AddServe("home.x", Serve{Client: "pnpm"}) },
+		{"an entry at the end of the file", served, func(f *File) error { return f.AddServe(t.Context(), "home.x", Serve{Client: "pnpm"}) },
 			served + "\n[[profiles.\"home.x\".serve]]\nclient = \"pnpm\"\n"},
-		{"the first entry", "[profiles.a] # a\n" + complete + "# b\n[profiles.b]\n" + complete, func(f *File) error { return f.AddServe("a", forge) },
+		{"the first entry", "[profiles.a] # a\n" + complete + "# b\n[profiles.b]\n" + complete, func(f *File) error { return f.AddServe(t.Context(), "a", forge) },
 			"[profiles.a] # a\n" + complete + "\n[[profiles.a.serve]]\norigin = \"https://forge.example\"\ntoken  = \"id\"\n\n# b\n[profiles.b]\n" + complete},
-		{"no newline at the end", strings.TrimSuffix("[profiles.a]\n"+complete, "\n"), func(f *File) error { return f.AddServe("a", forge) },
+		{"no newline at the end", strings.TrimSuffix("[profiles.a]\n"+complete, "\n"), func(f *File) error { return f.AddServe(t.Context(), "a", forge) },
 			"[profiles.a]\n" + complete + "\n[[profiles.a.serve]]\norigin = \"https://forge.example\"\ntoken  = \"id\"\n"},
-		{"CRLF and BOM", "\ufeff" + strings.ReplaceAll("[profiles.a]\n"+complete+"\n", "\n", "\r\n"), func(f *File) error { return f.AddServe("a", forge) },
+		{"CRLF and BOM", "\ufeff" + strings.ReplaceAll("[profiles.a]\n"+complete+"\n", "\n", "\r\n"), func(f *File) error { return f.AddServe(t.Context(), "a", forge) },
 			"\ufeff" + strings.ReplaceAll("[profiles.a]\n"+complete+"\n[[profiles.a.serve]]\norigin = \"https://forge.example\"\ntoken  = \"id\"\n\n", "\n", "\r\n")},
-		{"a new profile with entries", "", func(f *File) error { p := corp; p.Serve = corpServe; return f.Put("a", p, false) },
+		{"a new profile with entries", "", func(f *File) error { p := corp; p.Serve = corpServe; return f.Put(t.Context(), "a", p, false) },
 			"default_profile = \"a\"\n\n[profiles.a]\nuser_pool_id = \"eu-west-1_AbCdEfGhI\"\nclient_id    = \"corp\"\n\n[[profiles.a.serve]]\norigin   = \"https://git.corp.example\"\ntoken    = \"access\"\nusername = \"oauth2\"\n\n" +
 				"[[profiles.a.serve]]\norigin = \"https://*.corp.example:5000\"\n\n[[profiles.a.serve]]\nclient = \"pnpm\"\n"},
 	} {
@@ -78,22 +82,24 @@ func TestServeEditsRefuseWithoutWriting(t *testing.T) {
 		do        func(*File) error
 		fact      string
 	}{
-		{"wrong entry", served, func(f *File) error { return f.AddServe("corp", Serve{Origin: canary}) }, "origin is not a URL"},
-		{"no such profile", served, func(f *File) error { return f.AddServe("corps", git) }, `the command line names the profile "corps", which does not exist`},
-		{"the same twice", served, func(f *File) error { return f.AddServe("corp", Serve{Origin: "https://GIT.corp.example/"}) },
+		{"wrong entry", served, func(f *File) error { return f.AddServe(t.Context(), "corp", Serve{Origin: canary}) }, "origin is not a URL"},
+		{"no such profile", served, func(f *File) error { return f.AddServe(t.Context(), "corps", git) }, `the command line names the profile "corps", which does not exist`},
+		{"the same twice", served, func(f *File) error {
+			return f.AddServe(t.Context(), "corp", Serve{Origin: "https://GIT.corp.example/"})
+		},
 			`serve entry 1 is for the same origin and client already (profile "corp")`},
-		{"wrong entry in the file", served + "[[profiles.corp.serve]]\nclient = '" + canary + "'\n", func(f *File) error { return f.AddServe("corp", git) },
+		{"wrong entry in the file", served + "[[profiles.corp.serve]]\nclient = '" + canary + "'\n", func(f *File) error { return f.AddServe(t.Context(), "corp", git) },
 			`client in serve entry 4 is none that there is (profile "corp")`},
 		{"wrong entry that Put would leave", served + "[[profiles.corp.serve]]\nclient = '" + canary + "'\n",
 			func(f *File) error {
-				return f.Put("corp", Profile{UserPoolID: "eu-west-1_AbCdEfGhI", ClientID: "corp"}, false)
+				return f.Put(t.Context(), "corp", Profile{UserPoolID: "eu-west-1_AbCdEfGhI", ClientID: "corp"}, false)
 			},
 			`client in serve entry 4 is none that there is (profile "corp")`},
-		{"list in one line", "[profiles.a]\n" + complete + "serve = [{client = 'pnpm'}]\n", func(f *File) error { return f.AddServe("a", git) }, "cannot be changed without touching the rest"},
-		{"inline profile", "[profiles]\na = {issuer = 'https://id.example', client_id = 'x'}\n", func(f *File) error { return f.AddServe("a", git) }, "cannot be changed without touching the rest"},
-		{"dotted profile", "profiles.a.issuer = 'https://id.example'\nprofiles.a.client_id = 'x'\n", func(f *File) error { return f.AddServe("a", git) }, "cannot be changed without touching the rest"},
+		{"list in one line", "[profiles.a]\n" + complete + "serve = [{client = 'pnpm'}]\n", func(f *File) error { return f.AddServe(t.Context(), "a", git) }, "cannot be changed without touching the rest"},
+		{"inline profile", "[profiles]\na = {issuer = 'https://id.example', client_id = 'x'}\n", func(f *File) error { return f.AddServe(t.Context(), "a", git) }, "cannot be changed without touching the rest"},
+		{"dotted profile", "profiles.a.issuer = 'https://id.example'\nprofiles.a.client_id = 'x'\n", func(f *File) error { return f.AddServe(t.Context(), "a", git) }, "cannot be changed without touching the rest"},
 		{"entries that differ", served, func(f *File) error {
-			return f.Put("corp", Profile{UserPoolID: "eu-west-1_AbCdEfGhI", ClientID: "corp", Serve: []Serve{git}}, false)
+			return f.Put(t.Context(), "corp", Profile{UserPoolID: "eu-west-1_AbCdEfGhI", ClientID: "corp", Serve: []Serve{git}}, false)
 		}, "cannot be changed without touching the rest"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -108,7 +114,7 @@ func TestServeEditsRefuseWithoutWriting(t *testing.T) {
 			alone(t, path)
 		})
 	}
-	if err := (&File{Path: filepath.Join(t.TempDir(), "config.toml")}).AddServe("a", git); !errors.Is(err, ErrUnknownProfile) {
+	if err := (&File{Path: filepath.Join(t.TempDir(), "config.toml")}).AddServe(t.Context(), "a", git); !errors.Is(err, ErrUnknownProfile) {
 		t.Errorf("got %v, want ErrUnknownProfile", err)
 	}
 }
@@ -127,7 +133,7 @@ func FuzzAddServe(f *testing.F) {
 			return
 		}
 		s := Serve{Origin: origin, Token: token, Username: username, Client: client}
-		if err := (&File{Path: path}).AddServe(name, s); err != nil {
+		if err := (&File{Path: path}).AddServe(t.Context(), name, s); err != nil {
 			var e *Error
 			if !errors.As(err, &e) {
 				t.Errorf("got %T %v, want an *Error", err, err)

@@ -2,7 +2,6 @@ package config
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,10 +11,7 @@ import (
 // the old file or the new one. If path is a symbolic link, its target is replaced: people keep
 // config.toml in a folder of dotfiles.
 func replaceFile(path, text string) error {
-	if err := replaceTarget(path, text); err != nil {
-		return fmt.Errorf("write configuration: %w", err)
-	}
-	return nil
+	return writing(replaceTarget(path, text))
 }
 
 func replaceTarget(path, text string) (err error) {

@@ -20,7 +20,7 @@ import (
 
 func TestDeps(t *testing.T) {
 	const module = "github.com/cogauth/cogauth"
-	deptest.Only(t, "github.com/BurntSushi/toml", module+"/internal/config", module+"/internal/origin", "golang.org/x/net/idna", module+"/internal/secret", module+"/pkg/cognitotest")
+	deptest.Only(t, "github.com/BurntSushi/toml", module+"/internal/config", module+"/internal/flock", module+"/internal/turns", "golang.org/x/sys", module+"/internal/origin", "golang.org/x/net/idna", module+"/internal/secret", module+"/pkg/cognitotest")
 }
 
 func write(t *testing.T, text string) string {
