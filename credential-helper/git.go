@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,7 +26,7 @@ func runGit(ctx context.Context, c *Call) error {
 	default:
 		return nil // store, and what newer versions may add: gitcredentials(7) wants them ignored
 	}
-	in, err := c.readAll("git")
+	in, err := c.readBlock("git")
 	if err != nil {
 		return err
 	}
@@ -123,32 +122,41 @@ func (q gitQuery) url() string {
 
 // interactive reports whether whoever called git lets it ask a person.
 func (q gitQuery) interactive(getenv func(string) string) bool {
-	if getenv("GIT_TERMINAL_PROMPT") == "0" {
-		return false
-	}
-	switch strings.ToLower(getenv("GCM_INTERACTIVE")) {
-	case "never", "false", "0", "no", "off":
-		return false
-	}
-	// Git hands the configuration of its own command line on, in two ways.
-	params := strings.ToLower(getenv("GIT_CONFIG_PARAMETERS"))
-	for _, off := range gitOff {
-		if strings.Contains(params, "'credential.interactive'='"+off+"'") || strings.Contains(params, "'credential.interactive="+off+"'") {
+	for _, name := range []string{"GIT_TERMINAL_PROMPT", "GCM_INTERACTIVE"} {
+		if v := getenv(name); v != "" && gitOff(v) {
 			return false
+		}
+	}
+	// Git hands the configuration of its own command line on, in two ways. Once off is off: who says it
+	// in a script does not want to be asked, whatever else is said.
+	params := strings.ToLower(getenv("GIT_CONFIG_PARAMETERS"))
+	for _, form := range []string{"'credential.interactive'='", "'credential.interactive="} {
+		for _, rest := range strings.Split(params, form)[1:] {
+			if value, _, ok := strings.Cut(rest, "'"); ok && gitOff(value) {
+				return false
+			}
 		}
 	}
 	n, _ := strconv.Atoi(getenv("GIT_CONFIG_COUNT"))
 	for i := range min(n, 100) {
 		if strings.EqualFold(getenv("GIT_CONFIG_KEY_"+strconv.Itoa(i)), "credential.interactive") &&
-			slices.Contains(gitOff, strings.ToLower(getenv("GIT_CONFIG_VALUE_"+strconv.Itoa(i)))) {
+			gitOff(getenv("GIT_CONFIG_VALUE_"+strconv.Itoa(i))) {
 			return false
 		}
 	}
 	return true
 }
 
-// gitOff are the values of credential.interactive that mean that nobody is to be asked.
-var gitOff = []string{"false", "never", "no", "off", "0"}
+// gitOff reports whether a value means that nobody is to be asked: "never", or what git takes for false,
+// which is nothing at all and any way to write 0 besides the words.
+func gitOff(value string) bool {
+	switch value = strings.ToLower(value); value {
+	case "", "false", "never", "no", "off":
+		return true
+	}
+	n, err := strconv.ParseInt(strings.TrimRight(value, "kmg"), 0, 64)
+	return err == nil && n == 0
+}
 
 // answer is written so that no other helper keeps the token for longer than it is good.
 func (q gitQuery) answer(cred Credential) string {

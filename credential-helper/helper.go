@@ -1,6 +1,8 @@
 package credentialhelper
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -187,6 +189,26 @@ func (c *Call) readAll(client string) ([]byte, error) {
 		return nil, malformed(client, "is larger than 1 MiB")
 	}
 	return b, nil
+}
+
+// readBlock reads a request that ends with an empty line, or with its input. The caller may keep that open.
+func (c *Call) readBlock(client string) ([]byte, error) {
+	in := bufio.NewReader(io.LimitReader(c.In, maxRequest+1))
+	var all []byte
+	for {
+		line, err := in.ReadBytes('\n')
+		all = append(all, line...)
+		switch {
+		case len(all) > maxRequest:
+			return nil, malformed(client, "is larger than 1 MiB")
+		case err == io.EOF:
+			return all, nil
+		case err != nil:
+			return nil, fmt.Errorf("read the request: %w", err)
+		case len(bytes.TrimRight(line, "\r\n")) == 0:
+			return all, nil
+		}
+	}
 }
 
 // write writes the answer in one piece.

@@ -60,16 +60,16 @@ func (a *app) exec(ctx context.Context, args []string) error {
 	if a.flags.minTTL <= 0 {
 		return a.setMinTTL("")
 	}
-	if a.depth > maxDepth {
-		return errRecursion
+	if err := a.tooDeep(); err != nil {
+		return err
 	}
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		a.say("error: %s", oneLine(fmt.Sprintf("%s cannot be run: %v", clean(args[0]), errors.Unwrap(err))))
-		if errors.Is(err, fs.ErrPermission) {
-			return silent(exitNotExecutable)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, exec.ErrNotFound) {
+			return silent(exitNotFound)
 		}
-		return silent(exitNotFound)
+		return silent(exitNotExecutable) // a folder, or not allowed
 	}
 	env := os.Environ()
 	tokens := map[cogauth.TokenType]string{}
@@ -124,7 +124,7 @@ func (a *app) give(ctx context.Context, typ cogauth.TokenType) (given, error) {
 		if err != nil {
 			return given{}, err
 		}
-		return a.tokenFromFile(file, settings, typ)
+		return a.tokenFromFile(ctx, file, settings, typ)
 	}
 	s, err := a.session()
 	if err != nil {

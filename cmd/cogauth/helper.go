@@ -54,16 +54,20 @@ func (a *app) helper(ctx context.Context, p credentialhelper.Protocol, words []s
 	if p.Quiet {
 		a.err = io.Discard
 	}
-	if a.depth > maxDepth {
-		return errRecursion
-	}
-	call := &credentialhelper.Call{Args: rest, In: a.in, Out: a.out, Getenv: a.getenv, Source: &served{a, ctx, a.flags.profile}}
+	wire, source := pipe{ctx, a.in, a.out}, &served{a: a, ctx: ctx, profile: a.flags.profile}
+	call := &credentialhelper.Call{Args: rest, In: wire, Out: wire, Getenv: a.getenv, Source: source}
 	call.Say = func(err error) { a.report(ctx, err) }
 	err = p.Run(ctx, call)
 	var status credentialhelper.Status
 	var bad *credentialhelper.MalformedError
+	if source.broken != nil && !errors.Is(err, source.broken) {
+		a.report(ctx, source.broken) // the protocol had no place for it
+	}
 	switch {
 	case errors.Is(err, credentialhelper.ErrPassOn):
+		if err := a.tooDeep(); err != nil {
+			return err
+		}
 		return a.passOn(ctx, rest)
 	case errors.As(err, &status):
 		return silent(status)
@@ -71,6 +75,50 @@ func (a *app) helper(ctx context.Context, p credentialhelper.Protocol, words []s
 		return &hintError{&usageError{err}, "this is for " + bad.Client + " to call; {cogauth} setup " + bad.Client + " shows how to set it up"}
 	}
 	return err
+}
+
+// pipe is what leads to the client and back. It ends with ctx: a client that is waited for may never say
+// any more, and after a signal there is no answer.
+type pipe struct {
+	ctx context.Context
+	in  io.Reader
+	out io.Writer
+}
+
+func (p pipe) Read(b []byte) (int, error) {
+	got, err := await(p.ctx, func() ([]byte, error) {
+		own := make([]byte, len(b)) // b is not ours any more when ctx has ended
+		n, err := p.in.Read(own)
+		return own[:n], err
+	})
+	return copy(b, got), err
+}
+
+func (p pipe) Write(b []byte) (int, error) {
+	if err := p.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return p.out.Write(b)
+}
+
+// await is f, given up when ctx ends. What f does then goes on until the program ends.
+func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := f()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }
 
 // helperFlags takes our own flags out of a helper's command line; the others are the protocol's.
@@ -200,14 +248,25 @@ const (
 	maxDepth      = 8
 )
 
-var errRecursion = &hintError{
-	error: fmt.Errorf("this program has been started by itself more than %d times over", maxDepth),
-	hint:  "some configuration has cogauth call a program that calls cogauth: look for a helper, a BROWSER or a keyring command that leads back to it",
+// errRecursion is a Refusal, so that a client hears of it in its own protocol's words.
+var errRecursion = &credentialhelper.Refusal{
+	Reason:  credentialhelper.Misconfigured,
+	Message: fmt.Sprintf("this program has been started by itself more than %d times over", maxDepth),
+	Fix:     "some configuration has cogauth call a program that calls cogauth: look for a helper, a BROWSER or a keyring command that leads back to it",
 }
 
-// deepen counts this run, for all that it starts.
+// tooDeep is the error of a run that stands below too many others.
+func (a *app) tooDeep() error {
+	if a.depth > maxDepth {
+		return errRecursion
+	}
+	return nil
+}
+
+// deepen counts this run, for all that it starts. Whatever the variable says, the count begins no lower
+// than 0 and does not overflow.
 func (a *app) deepen() {
-	a.depth, _ = strconv.Atoi(a.getenv(depthVariable))
-	a.depth++
+	above, _ := strconv.Atoi(a.getenv(depthVariable)) // the nearest number there is if it is out of range
+	a.depth = max(0, min(above, maxDepth)) + 1
 	os.Setenv(depthVariable, strconv.Itoa(a.depth))
 }

@@ -26,7 +26,7 @@ func start(args []string) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, caught()...)
 	go func() {
 		s := <-signals
 		signal.Stop(signals) // a second one ends the program at once
@@ -44,6 +44,19 @@ func start(args []string) int {
 	return a.report(ctx, a.dispatch(ctx, args))
 }
 
+// caught are the signals that end the program in an orderly way. One that whoever started it has it ignore,
+// as nohup does, stays ignored, here and in what exec puts in this program's place. The runtime keeps that
+// for these two alone; SIGTERM's is lost before main.
+func caught() []os.Signal {
+	signals := []os.Signal{syscall.SIGTERM}
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			signals = append(signals, s)
+		}
+	}
+	return signals
+}
+
 // app is one run of the program.
 type app struct {
 	in       io.Reader
@@ -57,6 +70,7 @@ type app struct {
 	lines      *bufio.Reader // of in; see input
 	unattended bool          // the demo signs in by itself: nobody is asked to do anything
 	depth      int           // how many of this program stand above this run, and it
+	tokenFile  *string       // what was read from the file that tokenFileVariable names
 }
 
 // dispatch is by the name that the program was started by: that of a helper, or its own.

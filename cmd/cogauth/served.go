@@ -18,15 +18,32 @@ type served struct {
 	ctx context.Context // of the whole run, for advice
 
 	profile string // that the command line names: one call may ask for targets of several profiles
+	broken  error  // why nobody can say what is served
+}
+
+// file loads config.toml. Where that cannot be read nobody knows whether a target is one of ours, and most
+// are not: clients are told that there is nothing, and go on to others. The person is told of broken.
+func (s *served) file() (*config.File, error) {
+	path, err := config.Path(s.a.env())
+	if err != nil {
+		return nil, s.unknown(err)
+	}
+	file, err := config.Load(path)
+	if err != nil {
+		return nil, s.unknown(err)
+	}
+	return file, nil
+}
+
+func (s *served) unknown(err error) error {
+	s.broken = err
+	f := s.a.findings(s.ctx, err)
+	return &credentialhelper.Refusal{Reason: credentialhelper.NotServed, Message: f.fact, Fix: f.hint, Err: err}
 }
 
 // resolve finds the profile that serves a request, and its entry.
 func (s *served) resolve(r credentialhelper.Request) (*config.Settings, config.Serve, error) {
-	path, err := config.Path(s.a.env())
-	if err != nil {
-		return nil, config.Serve{}, err
-	}
-	file, err := config.Load(path)
+	file, err := s.file()
 	if err != nil {
 		return nil, config.Serve{}, err
 	}
@@ -36,6 +53,9 @@ func (s *served) resolve(r credentialhelper.Request) (*config.Settings, config.S
 		flags.Profile = r.Profile
 	}
 	settings, entry, err := file.ResolveServing(flags, s.a.env(), r.URL, r.Client)
+	if errors.Is(err, config.ErrUnknownProfile) {
+		return nil, config.Serve{}, s.unknown(err)
+	}
 	if err == nil {
 		s.a.flags.profile = settings.Profile // advice is about this one from here on
 	}
@@ -44,6 +64,9 @@ func (s *served) resolve(r credentialhelper.Request) (*config.Settings, config.S
 
 // Token implements credentialhelper.Source.
 func (s *served) Token(ctx context.Context, r credentialhelper.Request) (credentialhelper.Credential, error) {
+	if err := s.a.tooDeep(); err != nil {
+		return credentialhelper.Credential{}, err
+	}
 	settings, entry, err := s.resolve(r)
 	if err != nil {
 		return credentialhelper.Credential{}, s.refusal(err)
@@ -67,7 +90,7 @@ func (s *served) token(ctx context.Context, settings *config.Settings, entry con
 		typ = cogauth.AccessToken
 	}
 	if file := s.a.getenv(tokenFileVariable); file != "" {
-		return s.a.tokenFromFile(file, settings, typ)
+		return s.a.tokenFromFile(ctx, file, settings, typ)
 	}
 	sess, err := s.a.open(settings)
 	if err != nil {
@@ -99,13 +122,12 @@ func age(t cogauth.Token) time.Duration {
 // Origins implements credentialhelper.Source. Docker asks for the credentials of every registry that it is
 // told of, and sends them all to its daemon: it is told of those that are served to it by name.
 func (s *served) Origins(_ context.Context, r credentialhelper.Request) ([]string, error) {
-	path, err := config.Path(s.a.env())
-	if err != nil {
-		return nil, s.refusal(err)
+	if err := s.a.tooDeep(); err != nil {
+		return nil, err
 	}
-	file, err := config.Load(path)
+	file, err := s.file()
 	if err != nil {
-		return nil, s.refusal(err)
+		return nil, err
 	}
 	name := config.Flags{Profile: s.profile}.Asked(s.a.env())
 	if name == "" {
@@ -127,6 +149,9 @@ func (s *served) Origins(_ context.Context, r credentialhelper.Request) ([]strin
 
 // Reject implements credentialhelper.Source.
 func (s *served) Reject(ctx context.Context, r credentialhelper.Request, token string) error {
+	if err := s.a.tooDeep(); err != nil {
+		return err
+	}
 	settings, _, err := s.resolve(r)
 	if err != nil {
 		return s.refusal(err)
@@ -143,8 +168,9 @@ func (s *served) Reject(ctx context.Context, r credentialhelper.Request, token s
 
 // refusal says an error in the words and the reasons that helpers know.
 func (s *served) refusal(err error) error {
-	if err == nil {
-		return nil
+	var known *credentialhelper.Refusal
+	if err == nil || errors.As(err, &known) {
+		return err
 	}
 	f := s.a.findings(s.ctx, err)
 	reason := credentialhelper.Failed

@@ -49,7 +49,7 @@ func (a *app) token(ctx context.Context) error {
 		return &usageError{errors.New("--min-ttl is not a positive duration such as 5m")}
 	}
 	if file := a.getenv(tokenFileVariable); file != "" {
-		return a.printFileToken(file, typ)
+		return a.printFileToken(ctx, file, typ)
 	}
 	s, err := a.session()
 	if err != nil {
@@ -82,12 +82,12 @@ func (a *app) printToken(s *session, t cogauth.Token) error {
 	return a.printGiven(s.profile, given{t.Reveal(), t.Type(), t.Expires(), t.Issued()})
 }
 
-func (a *app) printFileToken(file string, typ cogauth.TokenType) error {
+func (a *app) printFileToken(ctx context.Context, file string, typ cogauth.TokenType) error {
 	s, err := a.settings()
 	if err != nil {
 		return err
 	}
-	g, err := a.tokenFromFile(file, s, typ)
+	g, err := a.tokenFromFile(ctx, file, s, typ)
 	if err != nil {
 		return err
 	}
