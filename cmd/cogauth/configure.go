@@ -383,19 +383,3 @@ func (a *app) complete(ctx context.Context, p *proposal) error {
 	}
 	return q.err
 }
-
-// place puts an answer where it belongs by its form.
-func place(p *config.Profile, answer string) {
-	host, isURL := strings.CutPrefix(answer, "https://")
-	host = strings.TrimSuffix(host, "/")
-	switch {
-	case isURL && provider.HostRegion(host) != "":
-		p.Domain = host // people copy it with the scheme
-	case strings.Contains(answer, "://"):
-		p.Issuer = answer
-	case strings.Contains(answer, "_"):
-		p.UserPoolID = answer
-	default:
-		p.Domain = answer
-	}
-}
