@@ -28,6 +28,8 @@ type Session struct {
 	env  []string
 	bus  *exec.Cmd
 	conn *dbus.Conn
+
+	daemon int // the process that Keyring has started
 }
 
 // Keyring starts a Session, or skips the test as Require does. extra is added to the environment
@@ -35,22 +37,46 @@ type Session struct {
 func Keyring(t testing.TB, extra ...string) *Session {
 	t.Helper()
 	s := FreshKeyring(t, extra...)
+	s.startDaemon()
+	return s
+}
+
+func (s *Session) startDaemon() {
+	s.t.Helper()
 	cmd := exec.Command("gnome-keyring-daemon", "--foreground", "--unlock", "--components=secrets")
 	cmd.Env = s.env
 	cmd.Stdin = strings.NewReader("rig") // the password; a newline would become part of it
 	var log lockedBuffer
 	cmd.Stdout, cmd.Stderr = &log, &log
-	start(t, cmd)
+	start(s.t, cmd)
+	s.daemon = cmd.Process.Pid
 	for deadline := time.Now().Add(hang); ; time.Sleep(5 * time.Millisecond) {
-		if s.owner(secrets) != 0 {
+		if s.owner(secrets) == s.daemon {
 			if locked, err := s.conn.Object(secrets, login).GetProperty("org.freedesktop.Secret.Collection.Locked"); err == nil && locked.Value() == false {
-				return s
+				return
 			}
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("gnome-keyring-daemon does not come up\n%s", tail(log.Bytes()))
+			s.t.Fatalf("gnome-keyring-daemon does not come up\n%s", tail(log.Bytes()))
 		}
 	}
+}
+
+// Revive starts the daemon anew if it has died by itself, and reports whether it had. gnome-keyring 42 is
+// seen to do that when one of some hundred clients is killed in the middle of a call; the bus then starts
+// another, which is locked.
+func (s *Session) Revive() bool {
+	s.t.Helper()
+	switch s.owner(secrets) {
+	case s.daemon:
+		return false
+	case 0:
+	default:
+		s.KillDaemon()
+	}
+	s.t.Log("gnome-keyring died; it is started anew, with what it has on disk")
+	s.startDaemon()
+	return true
 }
 
 // FreshKeyring is a Session in which no keychain runs yet and the home holds no collection: the first

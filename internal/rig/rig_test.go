@@ -2,6 +2,7 @@ package rig
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -94,5 +95,28 @@ func TestKeyringRig(t *testing.T) {
 	s.Lookup("service", "nobody") // makes the bus start a new one
 	if after := s.DaemonPID(); after == before {
 		t.Errorf("got the same keychain process %d after its death, want a new one", after)
+	}
+}
+
+// A keychain that died comes back with what it had.
+func TestRevive(t *testing.T) {
+	s := Keyring(t)
+	store := exec.Command("secret-tool", "store", "--label=x", "service", "rig", "username", "revive")
+	store.Env, store.Stdin = s.Env(), strings.NewReader("kept")
+	if out, err := store.CombinedOutput(); err != nil {
+		t.Fatalf("secret-tool: %v\n%s", err, out)
+	}
+	if s.Revive() {
+		t.Error("a keychain that is alive was started anew")
+	}
+	s.KillDaemon()
+	if !s.Revive() {
+		t.Error("a dead keychain was not started anew")
+	}
+	if got, ok := s.Lookup("service", "rig", "username", "revive"); !ok || got != "kept" {
+		t.Errorf("got %q, %v, want what was kept", got, ok)
+	}
+	if s.Revive() {
+		t.Error("it was started anew once more")
 	}
 }
