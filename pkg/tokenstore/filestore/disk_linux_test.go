@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cogauth/cogauth/internal/rig"
 	"github.com/cogauth/cogauth/pkg/tokenstore"
 )
 
@@ -29,7 +30,7 @@ func TestFullAndReadOnlyDisk(t *testing.T) {
 	_, ran := errors.AsType[*exec.ExitError](err)
 	switch {
 	case strings.Contains(string(out), noMount), err != nil && !ran:
-		t.Skipf("this machine lets nobody mount: %v %s", err, out)
+		rig.Missing(t, "mount", fmt.Sprintf("this machine lets nobody mount: %v %s", err, out))
 	case err != nil:
 		t.Errorf("%v: %s", err, out)
 	}

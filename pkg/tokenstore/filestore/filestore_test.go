@@ -25,6 +25,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/cogauth/cogauth/internal/deptest"
+	"github.com/cogauth/cogauth/internal/rig"
 	"github.com/cogauth/cogauth/pkg/tokenstore"
 	"github.com/cogauth/cogauth/pkg/tokenstore/storetest"
 )
@@ -332,7 +333,7 @@ func TestKeyIsReplacedWhileTheStoreIsInUse(t *testing.T) {
 func sshKey(t testing.TB, path, passphrase string, args ...string) {
 	t.Helper()
 	if _, err := exec.LookPath("ssh-keygen"); err != nil {
-		t.Skip("no ssh-keygen")
+		rig.Missing(t, "ssh-keygen", err.Error())
 	}
 	args = append([]string{"-q", "-N", passphrase, "-C", "", "-f", path}, args...)
 	if out, err := exec.Command("ssh-keygen", args...).CombinedOutput(); err != nil {

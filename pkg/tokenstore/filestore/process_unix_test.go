@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/cogauth/cogauth/internal/rig"
 	"github.com/cogauth/cogauth/pkg/tokenstore"
 )
 
@@ -286,7 +287,7 @@ func TestS13LoosenedModesAreRefused(t *testing.T) {
 
 func TestS13AnotherUsersFilesAreRefused(t *testing.T) {
 	if os.Geteuid() != 0 {
-		t.Skip("only root can give files away")
+		rig.Missing(t, "root", "only root can give files away")
 	}
 	s := newStore(t)
 	mustPut(t, s, "a", "value")
